@@ -1,0 +1,104 @@
+"""Words and spans of a query, and replacing one span in place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+# Words that carry no visual concept of their own; relations such as "behind" or "beneath" do.
+_FUNCTION = """
+a an the and or but nor of in on at to by from with without for as is are was were be been being am do does did has
+have had having that which who whom whose this these those it its they them their there he she his her we our you your
+i my me so than then while some any each both one where when into onto over under up out past image picture photo
+photograph scene view looking find show
+"""
+_FUNCTION_WORDS = frozenset(_FUNCTION.split())
+_EDGE_BREAKERS = frozenset(("a", "an", "the", "and", "or", "that", "which", "is", "are", "was", "were"))
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_ARTICLE_BEFORE = re.compile(r"(?<!\w)(an?)(\s+)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a text: its casefolded form and its place, as character offsets."""
+
+    form: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Words `first` to `last` of a text, `last` excluded."""
+
+    first: int
+    last: int
+
+
+def words_of(text: str) -> list[Word]:
+    """Split a text into words; hyphens and apostrophes inside a word belong to it."""
+    return [Word(match.group().casefold(), match.start(), match.end()) for match in _WORD.finditer(text)]
+
+
+def is_content(form: str) -> bool:
+    """Whether a casefolded word may carry a visual concept."""
+    return form not in _FUNCTION_WORDS and not form.isdigit()
+
+
+def may_be_edge(form: str) -> bool:
+    """Whether a phrase may begin or end with this word: no articles, conjunctions and auxiliaries."""
+    return form not in _EDGE_BREAKERS
+
+
+def span_text(text: str, words: Sequence[Word], span: Span) -> str:
+    """The characters of a span as they stand in the text."""
+    return text[words[span.first].start : words[span.last - 1].end]
+
+
+def replace_span(text: str, words: Sequence[Word], span: Span, wording: str) -> str:
+    """Put another wording in the place of a span; an article before it is made to agree (``a``/``an``)."""
+    before, after = text[: words[span.first].start], text[words[span.last - 1].end :]
+    article = _ARTICLE_BEFORE.search(before)
+    if article and wording:
+        fitting = article[1][0] + ("n" if wording[0].casefold() in "aeiou" else "")
+        before = before[: article.start()] + fitting + article[2]
+    return _tidy(before + wording + after)
+
+
+def delete_span(text: str, words: Sequence[Word], span: Span) -> str:
+    """Leave a span out."""
+    return _tidy(text[: words[span.first].start] + text[words[span.last - 1].end :])
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\s+([,.:;!?])", r"\1", " ".join(text.split()))
+
+
+def changed_span(words: Sequence[Word], span: Span, wording: str) -> Span:
+    """The part of a span that a wording really changes: equal words at both edges are left out (at least one stays)."""
+    forms = [word.form for word in words_of(wording)]
+    first, last = span.first, span.last
+    while first < last - 1 and len(forms) > 1 and words[first].form == forms[0]:
+        first, forms = first + 1, forms[1:]
+    while last - 1 > first and len(forms) > 1 and words[last - 1].form == forms[-1]:
+        last, forms = last - 1, forms[:-1]
+    return Span(first, last)
+
+
+def original_span(original: Sequence[Word], current: Sequence[Word], span: Span) -> Span:
+    """Where a span of the current wording comes from: the words of the original that it stands for.
+
+    A span that lies in unchanged words maps to the same words; one that touches replaced words takes in all that they
+    replaced. May be empty (``first == last``) for words that were put in without replacing any.
+    """
+    matcher = SequenceMatcher(None, [w.form for w in current], [w.form for w in original], autojunk=False)
+    found: list[tuple[int, int]] = []
+    for tag, c1, c2, o1, o2 in matcher.get_opcodes():
+        low, high = max(c1, span.first), min(c2, span.last)
+        if tag == "equal" and low < high:
+            found.append((o1 + low - c1, o1 + high - c1))
+        elif tag == "replace" and low < high:
+            found.append((o1, o2))
+    return Span(min(f for f, _ in found), max(last for _, last in found)) if found else Span(0, 0)

@@ -1,0 +1,117 @@
+"""The phrases of a corpus with their counts, and which of them mean something near a given span."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from raqo.agents.spans import is_content, may_be_edge, words_of
+from raqo.errors import DataError, message
+from raqo.protocols import FloatArray, TextEncoder
+
+# Rows of every product: with one shape the result of a row does not depend on the other rows.
+_BLOCK = 64
+_DECIMALS = 4
+# A phrase takes at least this share of all occurrences of its rarest content word: "traffic light", not "red boat".
+_COLLOCATION = 1 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A phrase of the corpus near a span.
+
+    Attributes:
+        cosine: sentence-encoder cosine of span and phrase.
+        count: occurrences in the corpus.
+    """
+
+    text: str
+    cosine: float
+    count: int
+
+
+def count_phrases(texts: Iterable[str], *, max_words: int = 3, max_size: int = 20_000) -> dict[str, int]:
+    """Count the words and fixed phrases (1 to `max_words` words with a content word) of a corpus, most frequent first.
+
+    Args:
+        texts: the corpus, read once.
+        max_words: words of a phrase at most.
+        max_size: phrases kept; the rarest go first.
+    """
+    grams: Counter[tuple[str, ...]] = Counter()
+    for text in texts:
+        forms = [word.form for word in words_of(text)]
+        for size in range(1, max_words + 1):
+            grams.update(tuple(forms[at : at + size]) for at in range(len(forms) - size + 1))
+    kept = {gram: count for gram, count in grams.items() if _is_phrase(gram, count, grams)}
+    inner = {part for gram, count in kept.items() for part in (gram[1:], gram[:-1]) if kept.get(part) == count}
+    closed = {gram: count for gram, count in kept.items() if len(gram) == 1 or gram not in inner}
+    ranked = sorted(closed.items(), key=lambda item: (-item[1], item[0]))[:max_size]
+    return {" ".join(gram): count for gram, count in ranked}
+
+
+def _is_phrase(gram: tuple[str, ...], count: int, grams: Mapping[tuple[str, ...], int]) -> bool:
+    content = [form for form in gram if is_content(form)]
+    if not content or not (may_be_edge(gram[0]) and may_be_edge(gram[-1])):
+        return False
+    return len(gram) == 1 or (count > 1 and count >= _COLLOCATION * min(grams[(form,)] for form in content))
+
+
+class Vocabulary:
+    """Phrases of a corpus as a matrix of sentence embeddings.
+
+    Args:
+        counts: phrase -> occurrences, see `count_phrases`; not empty.
+        encoder: a sentence encoder.
+    """
+
+    def __init__(self, counts: Mapping[str, int], encoder: TextEncoder) -> None:
+        if not counts:
+            raise DataError(message("vocabulary", "the corpus has no words", "give the texts of the training split"))
+        self._counts = dict(counts)
+        self._phrases = list(self._counts)
+        self._encoder = encoder
+        self._matrix = encoder.encode_texts(self._phrases)
+        self._near: dict[str, tuple[Neighbour, ...]] = {}
+        self._log_max = math.log1p(max(self._counts.values()))
+
+    def count(self, phrase: str) -> int:
+        """Occurrences of a casefolded phrase; 0 for a phrase outside the vocabulary."""
+        return self._counts.get(phrase, 0)
+
+    def commonness(self, count: int) -> float:
+        """A count on a logarithmic scale from 0 (never) to 1 (the most frequent phrase)."""
+        return math.log1p(count) / self._log_max
+
+    def neighbours(self, spans: Sequence[str], *, k: int) -> list[tuple[Neighbour, ...]]:
+        """The k phrases nearest to each span by cosine, best first; the span itself is left out.
+
+        Cosines are rounded to four digits, equal ones are ordered by count, then by text. Each distinct span is
+        computed once in the life of the object, for the k of its first call.
+        """
+        missing = [span for span in dict.fromkeys(spans) if span not in self._near]
+        if missing:
+            self._add(missing, k)
+        return [self._near[span][:k] for span in spans]
+
+    def _add(self, spans: Sequence[str], k: int) -> None:
+        rows = self._encoder.encode_texts(spans)
+        for start in range(0, len(spans), _BLOCK):
+            part = rows[start : start + _BLOCK]
+            padded = np.zeros((_BLOCK, rows.shape[1]), dtype=np.float32)
+            padded[: len(part)] = part
+            for span, cosines in zip(spans[start : start + _BLOCK], padded @ self._matrix.T, strict=False):
+                self._near[span] = self._nearest(span, cosines, k)
+
+    def _nearest(self, span: str, cosines: FloatArray, k: int) -> tuple[Neighbour, ...]:
+        rounded = np.round(cosines.astype(np.float64), _DECIMALS)
+        size = min(k + 1, len(rounded))
+        # everything that ties with the last one in reach must be seen, so that the tie is broken by count and text
+        cut = np.partition(rounded, len(rounded) - size)[len(rounded) - size]
+        rows = [(float(rounded[at]), self._phrases[at]) for at in np.flatnonzero(rounded >= cut)]
+        found = [Neighbour(text, cosine, self._counts[text]) for cosine, text in rows if text != span]
+        return tuple(sorted(found, key=lambda near: (-near.cosine, -near.count, near.text))[:k])

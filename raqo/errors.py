@@ -1,0 +1,41 @@
+"""One root, a few kinds, one message form: *where · expected · got · do this*."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RaqoError(Exception):
+    """Root of every error raised on purpose; its text is meant for the user, without a traceback."""
+
+
+class ConfigError(RaqoError, ValueError):
+    """A configuration value, key or command-line argument is wrong."""
+
+
+class DataError(RaqoError, ValueError):
+    """An input file or record is wrong."""
+
+
+class FingerprintError(RaqoError):
+    """Data made with one retriever was about to be used with another."""
+
+
+class RunFolderError(RaqoError, OSError):
+    """A run folder cannot be created, read or written."""
+
+
+class MissingExtraError(RaqoError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+
+def message(where: str, problem: str, fix: str) -> str:
+    """Join the parts of an error text: ``pairs.jsonl:412: 3 rewards for 5 candidates; give one reward per candidate.``."""
+    return f"{where}: {problem}; {fix.rstrip('.')}."
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the closest allowed name, or an empty string."""
+    close = difflib.get_close_matches(name, list(allowed), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

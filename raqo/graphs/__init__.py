@@ -1,0 +1,1 @@
+"""LangGraph graphs: mining (with ground truth) and rewriting (as served)."""

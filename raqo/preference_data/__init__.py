@@ -1,0 +1,1 @@
+"""From data sources to preference data: sources, trace log, rows and their export."""

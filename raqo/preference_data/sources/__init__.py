@@ -1,0 +1,44 @@
+"""Data sources: captioned images and text corpora in the formats that people have them in."""
+
+from __future__ import annotations
+
+from raqo.preference_data.sources import beir, coco, csv_table, huggingface, karpathy
+from raqo.preference_data.sources.captioned import i2t_view
+from raqo.preference_data.sources.detect import detect
+from raqo.preference_data.sources.problems import LoadReport, Problems, Reason
+from raqo.preference_data.sources.settings import Format, SourceSettings
+from raqo.records import RetrievalDataset
+
+__all__ = ["LoadReport", "Reason", "SourceSettings", "i2t_view", "load_dataset", "load_with_report"]
+
+
+def load_dataset(settings: SourceSettings) -> RetrievalDataset:
+    """Load a data source; see `load_with_report`."""
+    return load_with_report(settings)[0]
+
+
+def load_with_report(settings: SourceSettings) -> tuple[RetrievalDataset, LoadReport]:
+    """Load a data source as text→image (text→text for BEIR), and say what was left out.
+
+    Image files are checked to exist; whether they can be decoded shows when they are indexed.
+
+    Raises:
+        DataError: a bad entry (with ``on_error: fail``), an unreadable file, or nothing usable.
+    """
+    problems = Problems(settings.on_error)
+    dataset = _load(detect(settings), settings, problems)
+    return dataset, problems.report(documents=len(dataset.documents), queries=len(dataset.queries))
+
+
+def _load(format: Format, settings: SourceSettings, problems: Problems) -> RetrievalDataset:
+    match format:
+        case "csv":
+            return csv_table.load(settings, problems)
+        case "karpathy":
+            return karpathy.load(settings, problems)
+        case "coco":
+            return coco.load(settings, problems)
+        case "beir":
+            return beir.load(settings, problems)
+        case _:
+            return huggingface.load(settings, problems)

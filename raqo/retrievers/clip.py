@@ -1,0 +1,166 @@
+"""Texts and pictures to unit vectors with an open_clip model."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from raqo.protocols import FloatArray
+from raqo.retrievers.clip_loading import LoadedClip, load_clip
+from raqo.retrievers.clip_text import encode_tokens, text_ends
+from raqo.retrievers.images import open_image
+
+MIN_ROWS = 8
+"""Smaller batches are filled up. BLAS and oneDNN sum differently for a single row, and a vector must not depend on its
+neighbours: mining resumed half way meets its queries in other batches and has to arrive at the same numbers."""
+
+TOKENIZED_AT_ONCE = 32
+"""Batches of texts tokenized and sorted by length together."""
+
+
+class ClipEncoder:
+    """An `Encoder` over open_clip, in float32.
+
+    Texts are sorted by length and cut to the longest of their batch, which changes nothing (`clip_text`) and makes
+    short ones several times cheaper. Their vectors are kept, up to a bound. Pictures are decoded by threads that run at
+    most two batches ahead of the model, so memory does not grow with their number.
+    """
+
+    def __init__(
+        self, loaded: LoadedClip, *, batch_size: int = 256, workers: int = 4, text_cache: int = 50_000
+    ) -> None:
+        self._clip = loaded
+        self._batch_size = batch_size
+        self._workers = workers
+        self._cache: OrderedDict[str, FloatArray] = OrderedDict()
+        self._cache_limit = text_cache
+        self._device = next(loaded.model.parameters()).device
+
+    @classmethod
+    def load(
+        cls, source: str, *, device: str = "auto", batch_size: int = 256, workers: int = 4, text_cache: int = 50_000
+    ) -> ClipEncoder:
+        """Load ``open_clip:NAME/TAG`` (downloaded once), ``local-dir:FOLDER`` or a folder.
+
+        A folder holds ``open_clip_config.json``, ``open_clip_model.safetensors`` and, where the configuration names an
+        ``hf_tokenizer_name``, the tokenizer.
+
+        Raises:
+            ConfigError: the name is unknown.
+            DataError: weights that are missing, pickled, or do not fit the configuration.
+        """
+        where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        return cls(load_clip(source, where), batch_size=batch_size, workers=workers, text_cache=text_cache)
+
+    @property
+    def fingerprint(self) -> str:
+        """``NAME@HASH``: the model's name, and the hash of its weights and configuration."""
+        return f"{self._clip.name}@{self._clip.weights}"
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens of a text that the model reads, special tokens included."""
+        return int(self._clip.tokenizer.context_length)
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special tokens included, before any truncation."""
+        tokenizer, valid = self._clip.tokenizer, [_encodable(text) for text in texts]
+        if not valid:
+            return []
+        if not hasattr(tokenizer, "tokenizer"):  # open_clip's own byte-pair tokenizer; start and end token come on top
+            return [len(tokenizer.encode(text)) + 2 for text in valid]
+        clean = [tokenizer.clean_fn(text) for text in valid]
+        return [len(ids) for ids in tokenizer.tokenizer(clean, truncation=False, verbose=False)["input_ids"]]
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Encode to float32 of shape (n, d) with rows of unit length; longer texts are cut at `context_length`."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._cache]
+        vectors = dict(zip(new, self._embed_texts(new), strict=True))
+        rows = [vectors[text] if text in vectors else self._cache[text] for text in texts]
+        self._remember(texts, vectors)
+        return np.stack(rows) if rows else self._empty()
+
+    def encode_images(self, paths: Sequence[str]) -> FloatArray:
+        """Encode image files to float32 of shape (n, d) with rows of unit length.
+
+        Raises:
+            DataError: a file cannot be read (`images.open_image`); nothing is returned then.
+        """
+        unique = list(dict.fromkeys(paths))
+        batches = _batched(self._pixels(unique), self._batch_size)
+        encoded = [self._run(self._clip.model.encode_image, torch.stack(batch)) for batch in batches]
+        if not encoded:
+            return self._empty()
+        rows = {path: row for row, path in enumerate(unique)}
+        return np.concatenate(encoded)[[rows[path] for path in paths]]
+
+    def _embed_texts(self, texts: list[str]) -> Iterator[FloatArray]:
+        chunk = self._batch_size * TOKENIZED_AT_ONCE
+        for start in range(0, len(texts), chunk):
+            ids = self._clip.tokenizer([_encodable(text) for text in texts[start : start + chunk]])
+            ends = text_ends(self._clip.model, ids)
+            order = torch.argsort(ends, stable=True)
+            sorted_rows = [
+                self._run(lambda part: encode_tokens(self._clip.model, part), ids[rows, : int(ends[rows].max()) + 1])
+                for rows in order.split(self._batch_size)
+            ]
+            yield from np.concatenate(sorted_rows)[torch.argsort(order).numpy()]
+
+    def _run(self, encode: Any, batch: Tensor) -> FloatArray:
+        count = len(batch)
+        if count < MIN_ROWS:
+            batch = batch[torch.arange(MIN_ROWS) % count]
+        with torch.inference_mode():
+            features = encode(batch.to(self._device))[:count].float()
+            vectors: FloatArray = torch.nn.functional.normalize(features, dim=-1).cpu().numpy()
+        return vectors
+
+    def _pixels(self, paths: list[str]) -> Iterator[Tensor]:
+        """Decoded pictures in order, read ahead by at most two batches."""
+        waiting: deque[Future[Tensor]] = deque()
+        with ThreadPoolExecutor(self._workers) as pool:
+            try:
+                for path in paths:
+                    waiting.append(pool.submit(lambda one: self._clip.transform(open_image(one)), path))
+                    if len(waiting) > 2 * self._batch_size:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _remember(self, texts: Sequence[str], vectors: dict[str, FloatArray]) -> None:
+        self._cache.update(vectors)
+        for text in dict.fromkeys(texts):
+            self._cache.move_to_end(text)
+        while len(self._cache) > self._cache_limit:
+            self._cache.popitem(last=False)
+
+    def _empty(self) -> FloatArray:
+        return np.zeros((0, self._width()), dtype=np.float32)
+
+    def _width(self) -> int:
+        return self._run(lambda ids: encode_tokens(self._clip.model, ids), self._clip.tokenizer(["a"])).shape[1]
+
+
+def _batched(items: Iterator[Tensor], size: int) -> Iterator[list[Tensor]]:
+    batch: list[Tensor] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates, which tokenizers refuse and a model's JSON may contain."""
+    return text.encode("utf-8", "replace").decode("utf-8")

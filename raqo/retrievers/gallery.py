@@ -1,0 +1,72 @@
+"""What is searched: documents in a fixed order, with a hash of their content."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from raqo.errors import DataError, message
+from raqo.records import Document
+from raqo.retrievers.images import content_hash
+
+logger = logging.getLogger(__name__)
+
+Skipped = tuple[str, str]
+"""A document left out: its id, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Documents ordered by id, so that position in an index and tie order are the same.
+
+    Attributes:
+        hashes: content hash of each document; empty for a picture that cannot be read.
+        digest: hash over all ids and contents, whatever order the documents came in.
+    """
+
+    documents: tuple[Document, ...]
+    hashes: tuple[str, ...]
+    digest: str
+
+
+def read_gallery(documents: Sequence[Document], *, workers: int = 4) -> Gallery:
+    """Check and hash documents; pictures are hashed by their bytes, without decoding them.
+
+    Raises:
+        DataError: no documents, an id given twice, or a document with neither text nor image.
+    """
+    ordered = tuple(sorted(documents, key=lambda document: document.doc_id))
+    _check(ordered)
+    with ThreadPoolExecutor(workers) as pool:
+        hashes = tuple(pool.map(_hash, ordered))
+    lines = "".join(f"{len(doc.doc_id)}:{doc.doc_id} {digest}\n" for doc, digest in zip(ordered, hashes, strict=True))
+    return Gallery(ordered, hashes, hashlib.sha256(_utf8(lines)).hexdigest())
+
+
+def _check(documents: Sequence[Document]) -> None:
+    if not documents:
+        raise DataError(message("gallery", "expected documents, got none", "give at least one document"))
+    for doc_id, count in Counter(document.doc_id for document in documents).items():
+        if count > 1:
+            problem = f"document id {doc_id!r} is given {count} times"
+            raise DataError(message("gallery", problem, "give each document an id of its own"))
+    for document in documents:
+        if document.text is None and document.image is None:
+            raise DataError(message(f"document {document.doc_id!r}", "has neither text nor image", "give one of them"))
+
+
+def _hash(document: Document) -> str:
+    if document.image is None:
+        return hashlib.sha256(b"text\0" + _utf8(document.text or "")).hexdigest()
+    try:
+        return content_hash(document.image)
+    except DataError:
+        return ""  # whether that ends the build is decided when the picture is encoded
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

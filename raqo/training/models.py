@@ -1,0 +1,77 @@
+"""Loads and saves the language model being trained; safetensors only, no code from the model's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from raqo.errors import ConfigError, message
+from raqo.training.settings import LoraSettings, WeightsDtype
+
+
+def resolve_model(name: str) -> Path:
+    """Return the folder of a model: ``sample``, a folder, or a Hugging Face name (fetched into its cache if need be)."""
+    if name == "sample":
+        from raqo.sample.weights import BASE_LM_DIR
+
+        return BASE_LM_DIR
+    if Path(name).is_dir():
+        return Path(name)
+    if name.startswith((".", "/", "~")):
+        raise ConfigError(message("training.model", f"no folder {name!r}", "give a folder or a Hugging Face name"))
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]))
+    except Exception as error:
+        problem = f"{name!r} is neither a folder nor available from Hugging Face ({type(error).__name__}: {error})"
+        raise ConfigError(
+            message("training.model", problem, "give a folder with config.json and *.safetensors")
+        ) from error
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load a tokenizer; a missing padding token becomes the end token."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if tokenizer.eos_token_id is None:
+        problem = "the tokenizer has no end token"
+        raise ConfigError(message(str(folder), problem, "set eos_token in tokenizer_config.json"))
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(folder: Path, *, dtype: WeightsDtype, lora: LoraSettings | None) -> Any:
+    """Load a causal language model, with fresh adapters if asked for."""
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, trust_remote_code=False
+    )
+    return model if lora is None else _with_adapters(model, lora)
+
+
+def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write weights (adapters merged) and tokenizer to a folder that transformers and vLLM can load."""
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _with_adapters(model: Any, lora: LoraSettings) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    modules = lora.target_modules if isinstance(lora.target_modules, str) else list(lora.target_modules)
+    config = LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=modules, task_type="CAUSAL_LM"
+    )
+    adapted = get_peft_model(model, config)
+    adapted.enable_input_require_grads()  # else gradient checkpointing cuts the adapters off
+    return adapted

@@ -1,0 +1,141 @@
+"""Preference ranking optimisation: a transformers trainer around `pro_loss`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Trainer, TrainingArguments
+
+from raqo.errors import DataError, message
+from raqo.training.models import load_model, load_tokenizer, save_model
+from raqo.training.pro_batch import ListCollator, encode_lists
+from raqo.training.pro_loss import (
+    best_nll,
+    candidate_scores,
+    pro_loss,
+    ranking_accuracy,
+    rescale_rewards,
+    sft_term,
+)
+from raqo.training.rows import Pair, RankedList
+from raqo.training.settings import LoraSettings, ProSettings, WeightsDtype
+from raqo.training.trainer_setup import (
+    METRICS_FILE,
+    Progress,
+    StepReports,
+    TrainResult,
+    run,
+    total_steps,
+    trainer_arguments,
+)
+
+
+def train_pro(
+    rows: Sequence[RankedList],
+    *,
+    model_dir: Path,
+    out_dir: Path,
+    settings: ProSettings,
+    replay: Sequence[Pair] = (),
+    lora: LoraSettings | None = None,
+    dtype: WeightsDtype = "float32",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Minimise PRO's loss (RAQO, Eq. 3) plus its likelihood term and write the model to `out_dir`.
+
+    Everything else is as in `raqo.training.sft.train_sft`.
+
+    Args:
+        rows: lists of candidates with rewards, in any order.
+        replay: pairs that are only to stay likely (see `SftSettings.replay`).
+
+    Raises:
+        DataError: no list has two candidates that fit into ``settings.max_length``.
+    """
+    tokenizer = load_tokenizer(model_dir)
+    lists = encode_lists(
+        tokenizer, rows, replay, ranking_length=settings.ranking_length, max_length=settings.max_length
+    )
+    if not any(len(item.rewards) > 1 for item in lists):
+        problem = f"none of {len(rows)} lists has two candidates within max_length {settings.max_length}"
+        raise DataError(message("PRO rows", problem, "mine more rewrites per query or raise max_length"))
+    out_dir.mkdir(parents=True, exist_ok=True)
+    arguments = trainer_arguments(settings, out_dir=out_dir, seed=seed, steps=total_steps(settings, len(lists)))
+    trainer = ProTrainer(
+        settings,
+        model=load_model(model_dir, dtype=dtype, lora=lora),
+        args=TrainingArguments(
+            **arguments, activation_checkpointing=settings.gradient_checkpointing, remove_unused_columns=False
+        ),
+        train_dataset=lists,
+        data_collator=ListCollator(tokenizer.pad_token_id),
+        callbacks=[StepReports(out_dir / METRICS_FILE, progress)],
+    )
+    metrics = run(trainer, out_dir)
+    save_model(trainer.model, tokenizer, out_dir)
+    return TrainResult(trainer.state.global_step, len(lists), len(rows) + len(replay) - len(lists), metrics)
+
+
+class ProTrainer(Trainer):  # type: ignore[misc]
+    """Trains on batches of `ListCollator`; logs the parts of the loss and how well the lists are ordered."""
+
+    # the loss is a mean over lists: the trainer divides it by the number of accumulated parts
+    loss_is_scaled_for_ga = False
+
+    def __init__(self, settings: ProSettings, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._settings = settings
+        self._seen: dict[str, list[Tensor]] = defaultdict(list)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, **kwargs: Any
+    ) -> Tensor:
+        """PRO's objective for one batch."""
+        settings, mask = self._settings, inputs["mask"]
+        logps, token_mask = candidate_logps(model, inputs)
+        scores = candidate_scores(logps, token_mask)
+        rewards = rescale_rewards(inputs["rewards"], mask, how=settings.rescale, scale=settings.reward_scale)
+        ranking = pro_loss(scores, rewards, mask, temperature=settings.temperature)
+        likelihood = best_nll(logps, token_mask, reduction=settings.sft_reduction)
+        pairs, top = ranking_accuracy(scores.detach(), rewards, mask)
+        report = {"pro_loss": ranking, "nll_best": likelihood.mean(), "pair_accuracy": pairs, "top1": top}
+        for name, value in report.items():
+            self._seen[name].append(value.detach())
+        return ranking + sft_term(likelihood, inputs["lengths"], weight=settings.sft_weight)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the means since the last report."""
+        means = {name: torch.stack(values).nanmean().item() for name, values in self._seen.items() if values}
+        self._seen.clear()
+        super().log({**logs, **means}, start_time)
+
+
+def candidate_logps(model: Any, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of all completion tokens of all candidates in one forward pass.
+
+    Returns:
+        Log-probabilities and mask, both (B, K, C), end tokens included; 0 and False in the padding.
+    """
+    attended, chosen = inputs["attention_mask"], inputs["completion_mask"]
+    tail = chosen.shape[1]
+    logits = model(
+        input_ids=inputs["input_ids"],
+        attention_mask=attended,
+        position_ids=(attended.cumsum(1) - 1).clamp(min=0),
+        logits_to_keep=tail + 1,
+        use_cache=False,
+    ).logits[:, :-1]
+    targets = inputs["input_ids"][:, -tail:]
+    flat = logits.new_zeros(chosen.shape, dtype=torch.float32)
+    flat[chosen] = -torch.nn.functional.cross_entropy(logits[chosen].float(), targets[chosen], reduction="none")
+    mask = inputs["mask"]
+    logps = flat.new_zeros((*mask.shape, tail))
+    token_mask = torch.zeros_like(logps, dtype=torch.bool)
+    logps[mask], token_mask[mask] = flat, chosen
+    return logps, token_mask

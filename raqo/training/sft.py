@@ -1,0 +1,97 @@
+"""Supervised fine-tuning (CCD-SFT and QRE-SFT; RAQO, Eq. 1 and 2) with TRL's trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from trl import SFTConfig, SFTTrainer
+
+from raqo.errors import DataError, message
+from raqo.training.models import load_model, load_tokenizer, save_model
+from raqo.training.rows import Pair
+from raqo.training.settings import LoraSettings, SftSettings, WeightsDtype
+from raqo.training.tokens import TokenPair, encode_pairs
+from raqo.training.trainer_setup import (
+    METRICS_FILE,
+    Progress,
+    StepReports,
+    TrainResult,
+    run,
+    total_steps,
+    trainer_arguments,
+)
+
+IGNORED = -100
+
+
+def train_sft(
+    rows: Sequence[Pair],
+    *,
+    model_dir: Path,
+    out_dir: Path,
+    settings: SftSettings,
+    lora: LoraSettings | None = None,
+    dtype: WeightsDtype = "float32",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Minimise the cross-entropy of the completions and write the model to `out_dir`.
+
+    A run that was cut off goes on from the last checkpoint in `out_dir`; nothing is sent over the network.
+
+    Args:
+        rows: prompt and completion; the completion starts with the blank that parts them.
+        model_dir: the model to start from.
+        out_dir: receives weights (adapters merged), tokenizer, ``metrics.jsonl`` and ``checkpoints/``.
+        settings: of the optimiser.
+        lora: adapters instead of full weights.
+        dtype: of the weights.
+        seed: of the order of rows and of dropout.
+        progress: called with (steps made, steps in all).
+
+    Raises:
+        DataError: no row fits into ``settings.max_length``.
+    """
+    tokenizer = load_tokenizer(model_dir)
+    pairs = encode_pairs(tokenizer, [row.prompt for row in rows], [row.completion for row in rows])
+    kept = [pair for pair in pairs if len(pair) <= settings.max_length]
+    if not kept:
+        problem = f"none of {len(rows)} rows fits into max_length {settings.max_length}"
+        raise DataError(message("SFT rows", problem, "give rows or raise max_length"))
+    out_dir.mkdir(parents=True, exist_ok=True)
+    steps = total_steps(settings, len(kept))
+    trainer = _QuietSftTrainer(
+        model=load_model(model_dir, dtype=dtype, lora=lora),
+        args=SFTConfig(
+            **trainer_arguments(settings, out_dir=out_dir, seed=seed, steps=steps),
+            gradient_checkpointing=settings.gradient_checkpointing,
+            max_length=settings.max_length,
+            dataset_kwargs={"skip_prepare_dataset": True},
+        ),
+        train_dataset=_dataset(kept),
+        processing_class=tokenizer,
+        callbacks=[StepReports(out_dir / METRICS_FILE, progress)],
+    )
+    metrics = run(trainer, out_dir)
+    save_model(trainer.model, tokenizer, out_dir)
+    return TrainResult(trainer.state.global_step, len(kept), len(pairs) - len(kept), metrics)
+
+
+class _QuietSftTrainer(SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer without its telemetry."""
+
+    def _send_telemetry(self) -> None:
+        pass
+
+
+def _dataset(pairs: Sequence[TokenPair]) -> Any:
+    """Token ids and labels; the prompt is not learnt."""
+    return Dataset.from_dict(
+        {
+            "input_ids": [pair.prompt + pair.completion for pair in pairs],
+            "labels": [[IGNORED] * len(pair.prompt) + pair.completion for pair in pairs],
+        }
+    )
