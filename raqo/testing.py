@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -155,6 +157,34 @@ def toy_dataset() -> RetrievalDataset:
             queries.append(Query(query_id, common if colour in ("red", "white") else hard))
             targets[query_id], reference[query_id] = (f"{thing}-{colour}-0",), common
     return RetrievalDataset("toy", "test", tuple(documents), tuple(queries), targets, reference)
+
+
+def write_tiny_clip(folder: Path, *, seed: int = 0, tokenizer: Any = None) -> Path:
+    """Write a random CLIP of 1.7 million weights that open_clip loads as ``local-dir:``; needs open_clip and torch.
+
+    Args:
+        folder: created where missing.
+        seed: of the weights.
+        tokenizer: a fast tokenizer of transformers, saved into the folder; by default open_clip's own is used.
+    """
+    import torch
+    from open_clip.model import CLIP
+    from safetensors.torch import save_file
+
+    text = {"context_length": 24, "vocab_size": len(tokenizer) if tokenizer else 49408, "width": 32, "heads": 2}
+    text["layers"] = 2
+    vision = {"image_size": 32, "layers": 2, "width": 32, "patch_size": 16, "head_width": 16}
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = CLIP(embed_dim=24, vision_cfg=vision, text_cfg=text)
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors", metadata={"format": "pt"})
+    if tokenizer:
+        tokenizer.save_pretrained(folder)
+    named = {"hf_tokenizer_name": "local"} if tokenizer else {}
+    config = {"embed_dim": 24, "vision_cfg": vision, "text_cfg": {**text, **named}}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {}}))
+    return folder
 
 
 def check_retriever(retriever: Retriever, queries: Sequence[Query], *, k: int = 10) -> None:

@@ -1,9 +1,8 @@
 """A reviewer without a language model: the retriever's own feedback finds the confusing concept and its better wording.
 
-For each query the words whose absence hurts least are suspect; spans around them are replaced by phrases of the corpus
-that mean something near (sentence-encoder neighbours, WordNet where given); the replacement that moves the target most
-names the concept. It sees the target's similarity, so it belongs to mining and never to serving (RAQO, MPADE).
-Three similarity calls serve a whole batch: words left out, bare phrases, rewrites.
+Words whose absence costs the target little are suspect; spans of them are replaced by phrases of the corpus that mean
+something near; the replacement that moves the target most names the concept. Over the rounds a query's concepts are
+fixed one after the other. It sees the target's similarity, so it belongs to mining and never to serving (RAQO, MPADE).
 """
 
 from __future__ import annotations
@@ -14,27 +13,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from raqo.agents.edits import Edit, Wordings, likeliest
 from raqo.agents.spans import (
     Span,
     Word,
     changed_span,
     delete_span,
     is_content,
-    may_be_edge,
     original_span,
     replace_span,
     span_text,
     words_of,
 )
-from raqo.agents.vocabulary import Neighbour, Vocabulary
+from raqo.agents.suspects import spans_around, suspected
+from raqo.agents.vocabulary import Vocabulary
 from raqo.agents.wordnet import WordNet
 from raqo.errors import ConfigError, message
 from raqo.protocols import Retriever, ReviewCase
 from raqo.records import Cost, Failure, Query, Review
 
 _DECIMALS = 6
-# A WordNet synonym without its own cosine in reach counts as this near.
-_SYNONYM_COSINE = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,26 +41,29 @@ class LexicalSettings:
 
     Attributes:
         suspects: words of a query looked at closely.
+        suspect_loss: a word is suspect if leaving it out costs the target at most this share of the greatest loss.
         max_span: words of a span at most.
-        neighbours: phrases looked up for each span.
+        neighbours: corpus phrases looked up for each span.
         candidates: rewrites scored for each query and round.
         wordings_per_span: rewrites scored for one span at most.
         max_rewrites: rewrites returned.
         min_cosine: a phrase with a smaller cosine to the span means something else.
         min_gain: a rewrite must raise the target's similarity by this.
-        commonness_weight: what a phrase's frequency counts beside its cosine.
-        feedback_weight: what the bare phrase's similarity with the target counts beside its cosine.
+        commonness_weight: what a phrase's frequency counts beside its cosine. With all-MiniLM-L6-v2 over the sample's
+            words, 0.4 brings the common wording among the first 24 for 88% of the rare ones, 0 for 75%.
+        feedback_weight: what one standard deviation of the bare phrase's similarity with the target counts.
     """
 
-    suspects: int = 4
+    suspects: int = 8
+    suspect_loss: float = 0.5
     max_span: int = 5
-    neighbours: int = 24
+    neighbours: int = 32
     candidates: int = 40
     wordings_per_span: int = 8
     max_rewrites: int = 5
-    min_cosine: float = 0.25
+    min_cosine: float = 0.15
     min_gain: float = 0.01
-    commonness_weight: float = 0.2
+    commonness_weight: float = 0.4
     feedback_weight: float = 0.15
 
     def __post_init__(self) -> None:
@@ -73,25 +74,19 @@ class LexicalSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A case with its words; `base` is the target's similarity as worded now."""
+    """A case on its way: its words, the target's similarity as worded now, and the spans that are suspect."""
 
     case: ReviewCase
     words: list[Word]
     base: float
+    spans: list[Span]
+
+    def form(self, span: Span) -> str:
+        return " ".join(word.form for word in self.words[span.first : span.last])
 
 
 @dataclass(frozen=True, slots=True)
-class _Edit:
-    """A span of a draft with a wording for it, and what speaks for the wording."""
-
-    span: Span
-    wording: str
-    cosine: float
-    prior: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Scored:
+class _Tried:
     """A rewrite with the part of the original query that it replaces."""
 
     text: str
@@ -103,6 +98,8 @@ class _Scored:
 
 class LexicalReviewer:
     """See the module. Implements `raqo.protocols.Reviewer` and `Metered`; deterministic, case by case.
+
+    Three similarity calls serve a whole batch: words left out, bare phrases, rewrites.
 
     Args:
         retriever: the retriever being mined.
@@ -119,16 +116,22 @@ class LexicalReviewer:
         wordnet: WordNet | None = None,
         settings: LexicalSettings | None = None,
     ) -> None:
-        self._retriever = retriever
-        self._vocabulary = vocabulary
-        self._wordnet = wordnet
         self._settings = settings or LexicalSettings()
+        self._retriever = retriever
+        self._wordings = Wordings(
+            vocabulary,
+            wordnet,
+            k=self._settings.neighbours,
+            min_cosine=self._settings.min_cosine,
+            commonness=self._settings.commonness_weight,
+        )
+        self._name = "lexical+wordnet" if wordnet else "lexical"
         self._asked: list[int] = []
 
     @property
     def name(self) -> str:
         """The reviewer's name, for provenance."""
-        return "lexical+wordnet" if self._wordnet else "lexical"
+        return self._name
 
     @property
     def prompt_hash(self) -> str:
@@ -142,16 +145,14 @@ class LexicalReviewer:
     def review(self, cases: Sequence[ReviewCase]) -> list[Review | Failure]:
         """Review each case; a review without rewrites says that no replacement helps."""
         self._asked = [0] * len(cases)
-        drafts, suspects = self._suspects(cases)
-        edits = self._edits(
-            drafts, [self._spans(draft.words, found) for draft, found in zip(drafts, suspects, strict=True)]
-        )
-        texts = [[self._apply(draft, edit) for edit in found] for draft, found in zip(drafts, edits, strict=True)]
-        scores = self._similarities(cases, texts)
-        return [
-            self._answer(draft, _score(draft, found, rewrites, values))
-            for draft, found, rewrites, values in zip(drafts, edits, texts, scores, strict=True)
+        drafts = self._drafts(cases)
+        edits = self._edits(drafts)
+        texts = [
+            [replace_span(draft.case.query.text, draft.words, edit.span, edit.wording) for edit in found]
+            for draft, found in zip(drafts, edits, strict=True)
         ]
+        similarities = self._similarities(cases, texts)
+        return [self._answer(*row) for row in zip(drafts, edits, texts, similarities, strict=True)]
 
     def _similarities(self, cases: Sequence[ReviewCase], texts: Sequence[Sequence[str]]) -> list[list[float]]:
         """Similarity of each text with the target of its case: one call, equal pairs asked once."""
@@ -163,147 +164,83 @@ class LexicalReviewer:
         if not places:
             return [[] for _ in cases]
         queries = [Query("", text, image) for text, image, _ in places]
-        values = np.round(
-            self._retriever.similarity(queries, [target for *_, target in places]).astype(float), _DECIMALS
-        )
-        return [[float(values[places[key]]) for key in found] for found in keys]
+        values = self._retriever.similarity(queries, [target for *_, target in places]).astype(np.float64)
+        rounded = np.round(values, _DECIMALS).tolist()
+        return [[rounded[places[key]] for key in found] for found in keys]
 
-    def _suspects(self, cases: Sequence[ReviewCase]) -> tuple[list[_Draft], list[list[int]]]:
-        """Leave out each content word; those whose absence hurts least are what the retriever does not understand."""
+    def _drafts(self, cases: Sequence[ReviewCase]) -> list[_Draft]:
+        """Leave out each content word: those that are missed least are suspect."""
         words = [words_of(case.query.text) for case in cases]
         content = [[at for at, word in enumerate(found) if is_content(word.form)] for found in words]
         texts = [
             [case.query.text, *(delete_span(case.query.text, found, Span(at, at + 1)) for at in places)]
             for case, found, places in zip(cases, words, content, strict=True)
         ]
-        scores = self._similarities(cases, texts)
-        drafts = [_Draft(case, found, values[0]) for case, found, values in zip(cases, words, scores, strict=True)]
-        ranked = [
-            [
-                at
-                for _, at in sorted(zip((-value for value in values[1:]), places, strict=True))[
-                    : self._settings.suspects
-                ]
-            ]
-            for places, values in zip(content, scores, strict=True)
-        ]
-        return drafts, ranked
+        rows = self._similarities(cases, texts)
+        return [self._draft(*row) for row in zip(cases, words, content, rows, strict=True)]
 
-    def _spans(self, words: Sequence[Word], suspects: Sequence[int]) -> list[Span]:
-        """Each suspect word alone, from suspect to suspect, and both with the function words around them."""
-        spans: dict[Span, None] = {}
-        for first in suspects:
-            for last in suspects:
-                if first <= last < first + self._settings.max_span:
-                    spans[Span(first, last + 1)] = None
-                    spans[self._widened(words, first, last + 1)] = None
-        return list(spans)
+    def _draft(self, case: ReviewCase, words: list[Word], content: Sequence[int], values: Sequence[float]) -> _Draft:
+        settings, base = self._settings, values[0]
+        losses = [round(base - value, _DECIMALS) for value in values[1:]]
+        suspects = suspected(losses, content, share=settings.suspect_loss, most=settings.suspects)
+        return _Draft(case, words, base, spans_around(case.query.text, words, suspects, max_words=settings.max_span))
 
-    def _widened(self, words: Sequence[Word], first: int, last: int) -> Span:
-        low, high = first, last
-        while low > 0 and not is_content(words[low - 1].form):
-            low -= 1
-        while high < len(words) and not is_content(words[high].form):
-            high += 1
-        while low < first and not may_be_edge(words[low].form):
-            low += 1
-        while high > last and not may_be_edge(words[high - 1].form):
-            high -= 1
-        return Span(low, high) if high - low <= self._settings.max_span else Span(first, last)
-
-    def _edits(self, drafts: Sequence[_Draft], spans: Sequence[Sequence[Span]]) -> list[list[_Edit]]:
-        """The likeliest wordings of all spans: near in meaning, common, and near the target as bare phrases."""
-        forms = [
-            [" ".join(word.form for word in draft.words[s.first : s.last]) for s in found]
-            for draft, found in zip(drafts, spans, strict=True)
-        ]
-        near = self._wordings([form for found in forms for form in found])
-        cases = [draft.case for draft in drafts]
-        phrases = [list(dict.fromkeys(n.text for form in found for n in near[form])) for found in forms]
-        feedback = [
-            _standardised(names, values)
-            for names, values in zip(phrases, self._similarities(cases, phrases), strict=True)
-        ]
-        edits = []
-        for found, names, bare in zip(spans, forms, feedback, strict=True):
-            ranked = [self._ranked(span, near[name], bare) for span, name in zip(found, names, strict=True)]
-            flat = sorted(
-                (edit for part in ranked for edit in part), key=lambda edit: (-edit.prior, edit.span, edit.wording)
+    def _edits(self, drafts: Sequence[_Draft]) -> list[list[Edit]]:
+        """The likeliest wordings: near in meaning, common, and near the target as bare phrases."""
+        near = self._wordings(draft.form(span) for draft in drafts for span in draft.spans)
+        found = [[(span, near[draft.form(span)]) for span in draft.spans] for draft in drafts]
+        phrases = [list(dict.fromkeys(n.text for _, row in pairs for n in row)) for pairs in found]
+        scores = self._similarities([draft.case for draft in drafts], phrases)
+        return [
+            likeliest(
+                pairs,
+                _standardised(names, values, self._settings.feedback_weight),
+                per_span=self._settings.wordings_per_span,
+                most=self._settings.candidates,
             )
-            edits.append(flat[: self._settings.candidates])
-        return edits
+            for pairs, names, values in zip(found, phrases, scores, strict=True)
+        ]
 
-    def _wordings(self, forms: Sequence[str]) -> dict[str, list[Neighbour]]:
-        distinct = list(dict.fromkeys(forms))
-        rows = self._vocabulary.neighbours(distinct, k=self._settings.neighbours)
-        found = {
-            form: [near for near in row if near.cosine >= self._settings.min_cosine]
-            for form, row in zip(distinct, rows, strict=True)
-        }
-        if self._wordnet:
-            for form, row in found.items():
-                row += self._synonyms(self._wordnet, form, {near.text for near in row})
-        return found
-
-    def _synonyms(self, wordnet: WordNet, form: str, known: set[str]) -> list[Neighbour]:
-        """WordNet's synonyms that the corpus uses."""
-        counted = [(text, self._vocabulary.count(text)) for text in wordnet.synonyms(form)]
-        return [Neighbour(text, _SYNONYM_COSINE, count) for text, count in counted if count and text not in known]
-
-    def _ranked(self, span: Span, wordings: Sequence[Neighbour], bare: dict[str, float]) -> list[_Edit]:
-        settings = self._settings
-
-        def prior(near: Neighbour) -> float:
-            common = settings.commonness_weight * self._vocabulary.commonness(near.count)
-            return round(near.cosine + common + settings.feedback_weight * bare[near.text], _DECIMALS)
-
-        edits = [_Edit(span, near.text, near.cosine, prior(near)) for near in wordings]
-        return sorted(edits, key=lambda edit: (-edit.prior, edit.wording))[: settings.wordings_per_span]
-
-    def _apply(self, draft: _Draft, edit: _Edit) -> str:
-        return replace_span(draft.case.query.text, draft.words, edit.span, edit.wording)
-
-    def _answer(self, draft: _Draft, scored: Sequence[_Scored]) -> Review:
-        helpful = [rewrite for rewrite in scored if rewrite.gain >= self._settings.min_gain and rewrite.concept]
-        difference = _difference(draft)
+    def _answer(
+        self, draft: _Draft, edits: Sequence[Edit], texts: Sequence[str], similarities: Sequence[float]
+    ) -> Review:
+        tried = [_tried(draft, *row) for row in zip(edits, texts, similarities, strict=True)]
+        helpful = [found for found in tried if found.gain >= self._settings.min_gain and found.concept]
         if not helpful:
-            return Review(difference, "no replacement brings the target nearer", (), ())
+            return Review(_difference(draft), "no replacement brings the target nearer", (), ())
+        helpful.sort(key=lambda found: (-found.weight, found.text))
         best = helpful[0]
-        same = [rewrite.text for rewrite in helpful if rewrite.concept == best.concept]
         weakness = (
             f'"{best.concept}" confuses the retriever: with "{best.wording}" the similarity of the target rises '
             f"from {draft.base:.3f} to {draft.base + best.gain:.3f}"
         )
-        return Review(difference, weakness, (best.concept,), tuple(dict.fromkeys(same))[: self._settings.max_rewrites])
+        rewrites = dict.fromkeys(found.text for found in helpful if found.concept == best.concept)
+        return Review(_difference(draft), weakness, (best.concept,), tuple(rewrites)[: self._settings.max_rewrites])
 
 
-def _score(draft: _Draft, edits: Sequence[_Edit], texts: Sequence[str], values: Sequence[float]) -> list[_Scored]:
-    """Rewrites, best first: the gain in similarity, discounted where the wording is far from the span in meaning."""
+def _tried(draft: _Draft, edit: Edit, text: str, similarity: float) -> _Tried:
+    """Weigh a rewrite: its gain, discounted where the wording is far in meaning or drops words of the span."""
     original = draft.case.original_text
     origin = words_of(original)
-    found = []
-    for edit, text, value in zip(edits, texts, values, strict=True):
-        gain = round(value - draft.base, _DECIMALS)
-        place = original_span(origin, draft.words, changed_span(draft.words, edit.span, edit.wording))
-        concept = span_text(original, origin, place) if place.first < place.last else ""
-        weight = gain * math.sqrt(max(edit.cosine, 0.0) * _coverage(draft.words, edit))
-        found.append(_Scored(text, edit.wording, concept, gain, round(weight, _DECIMALS)))
-    return sorted(found, key=lambda rewrite: (-rewrite.weight, rewrite.text))
+    place = original_span(origin, draft.words, changed_span(draft.words, edit.span, edit.wording))
+    concept = span_text(original, origin, place) if place.first < place.last else ""
+    gain = round(similarity - draft.base, _DECIMALS)
+    weight = gain * math.sqrt(edit.cosine * _coverage(draft.words, edit))
+    return _Tried(text, edit.wording, concept, gain, round(weight, _DECIMALS))
 
 
-def _coverage(words: Sequence[Word], edit: _Edit) -> float:
-    """Content words of the wording for each content word of the span, at most 1: dropping words is no rewording."""
+def _coverage(words: Sequence[Word], edit: Edit) -> float:
+    """Content words of the wording for each content word of the span, at most 1."""
     said = sum(is_content(word.form) for word in words[edit.span.first : edit.span.last])
     return min(1.0, sum(is_content(word.form) for word in words_of(edit.wording)) / max(said, 1))
 
 
-def _standardised(names: Sequence[str], values: Sequence[float]) -> dict[str, float]:
-    """Scores of one case with mean 0 and deviation 1, as scales differ from retriever to retriever."""
-    if not names:
-        return {}
+def _standardised(names: Sequence[str], values: Sequence[float], scale: float) -> dict[str, float]:
+    """Scores of one case with mean 0 and deviation `scale`: the spread of similarities differs among retrievers."""
     array = np.asarray(values, dtype=np.float64)
-    spread = float(array.std()) or 1.0
-    return dict(zip(names, ((array - array.mean()) / spread).tolist(), strict=True))
+    spread = float(array.std()) if names else 0.0
+    centred = (array - array.mean()) / spread if spread else np.zeros(len(names))
+    return dict(zip(names, (scale * centred).tolist(), strict=True))
 
 
 def _difference(draft: _Draft) -> str:

@@ -5,9 +5,10 @@ torch and transformers load with the first `LocalRewriter`, not with this module
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,8 +44,8 @@ class RewriterSettings:
 class LocalRewriter:
     """A causal language model from a folder with safetensors weights, as `raqo.protocols.Rewriter`.
 
-    Answers are untrusted plain text: the first line, folded to single blanks. A prompt that the model cannot read whole is
-    not asked and gets no answer. Equal prompts are asked once.
+    Answers are untrusted plain text: the first line, folded to single blanks. A prompt that the model cannot read whole
+    is not asked and gets no answer. Equal prompts are asked once.
     """
 
     def __init__(self, folder: str | Path, *, settings: RewriterSettings | None = None) -> None:
@@ -77,7 +78,7 @@ class LocalRewriter:
         return [parse_concepts(found[0]) if found else () for found in answers]
 
     def rewrite(self, texts: Sequence[str], concepts: Sequence[tuple[str, ...]], *, n: int = 1) -> list[list[str]]:
-        """ReCoT step 2: up to n distinct rewrites of each text, likeliest first; greedy for one, beam search for several."""
+        """ReCoT step 2: up to n distinct rewrites of each text, best first; greedy for one, beam search for several."""
         return self._answer([render_rewrite(text, some) for text, some in zip(texts, concepts, strict=True)], n=n)
 
     def _answer(self, prompts: Sequence[str], *, n: int) -> list[list[str]]:
@@ -137,6 +138,22 @@ def weights_hash(folder: str | Path) -> str:
     return digest.hexdigest()
 
 
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers' own bars and notices out of ours."""
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def _load(folder: Path, settings: RewriterSettings) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -146,9 +163,10 @@ def _load(folder: Path, settings: RewriterSettings) -> tuple[Any, Any]:
     safe = {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **safe)
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, settings.dtype), use_safetensors=True, **safe
-        )
+        with quiet_transformers():
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=getattr(torch, settings.dtype), use_safetensors=True, **safe
+            )
     except (OSError, ValueError) as error:
         problem = f"cannot be loaded as a language model ({error})"
         raise DataError(message(str(folder), problem, "give the folder of a trained rewriter")) from error

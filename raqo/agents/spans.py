@@ -42,6 +42,17 @@ def words_of(text: str) -> list[Word]:
     return [Word(match.group().casefold(), match.start(), match.end()) for match in _WORD.finditer(text)]
 
 
+def runs_of(text: str, words: Sequence[Word]) -> list[list[Word]]:
+    """Divide words where anything but white space stands between them: no phrase goes across a comma."""
+    runs: list[list[Word]] = []
+    for at, word in enumerate(words):
+        if at and text[words[at - 1].end : word.start].isspace():
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    return runs
+
+
 def is_content(form: str) -> bool:
     """Whether a casefolded word may carry a visual concept."""
     return form not in _FUNCTION_WORDS and not form.isdigit()

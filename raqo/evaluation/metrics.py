@@ -22,7 +22,8 @@ PerQuery = dict[str, npt.NDArray[np.float64]]
 def target_ranks(ranking: Ranking, targets: Collection[str]) -> tuple[int, ...]:
     """1-based ranks of the relevant documents found, ascending, ties against them.
 
-    For a single target this is `Ranking.rank_of`. A document listed twice counts once. A tie that reaches past the last hit cannot be seen.
+    For a single target this is `Ranking.rank_of`. A document listed twice counts once. A tie that reaches past the last
+    hit cannot be seen.
     """
     wanted = set(targets)
     ordered = sorted(ranking.hits, key=lambda hit: (-hit.score, hit.doc_id in wanted))

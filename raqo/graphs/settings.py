@@ -41,7 +41,7 @@ class MiningSettings:
     max_accepted: int = 5
     min_similarity_drop: float = 0.02
     perturb_share: float = 1.0
-    perturb_samples: int = 4
+    perturb_samples: int = 2
     min_text_similarity: float = 0.3
     batch_size: int = 256
     seed: int = 0

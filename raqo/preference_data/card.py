@@ -41,9 +41,9 @@ A score is the similarity of the wording with the target in the retriever named 
 ## How it was made
 
 Following MPADE (RAQO): queries that the retriever misunderstands were reworded until it found their target
-(`optimize`), queries that it understands were reworded with rare synonyms until it lost the target (`perturb`), and some
-that it understands stand for themselves (`balance`). Wordings too far from the query by a sentence encoder were dropped.
-Ground truth was used to make these rows: do not evaluate on the same queries.
+(`optimize`), queries that it understands were reworded with rare synonyms until it lost the target (`perturb`), and
+some that it understands stand for themselves (`balance`). Wordings too far from the query by a sentence encoder were
+dropped. Ground truth was used to make these rows: do not evaluate on the same queries.
 """
 
 

@@ -75,9 +75,14 @@ def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 def _write_dataset(path: Path, table: str, rows: list[dict[str, Any]]) -> None:
     import datasets
 
+    features = _features(table)
+    columns = {name: [row[name] for row in rows] for name in features}
     with _without_bars():
-        content = datasets.Dataset.from_list(rows, features=_features(table))
-        datasets.DatasetDict({"train": content}).save_to_disk(str(path))
+        content = datasets.Dataset.from_dict(columns, features=features)
+        shards = (
+            None if rows else {"train": 1}
+        )  # of an empty table the library would write none, and then fail to read it
+        datasets.DatasetDict({"train": content}).save_to_disk(str(path), num_shards=shards)
 
 
 @contextlib.contextmanager

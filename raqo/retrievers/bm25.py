@@ -11,7 +11,7 @@ import numpy as np
 from raqo.errors import DataError, message
 from raqo.protocols import FloatArray
 from raqo.records import Document, Hit, Query, Ranking
-from raqo.retrievers.bm25_engines import Bm25Engine, Bm25s, RankBm25
+from raqo.retrievers.bm25_engines import Bm25Engine, Bm25s, Positions, RankBm25, Scores
 from raqo.retrievers.gallery import read_gallery
 from raqo.retrievers.index_folder import IndexIdentity, damaged, is_valid, read_manifest, require_same, write_index
 from raqo.retrievers.settings import RetrieverSettings
@@ -99,12 +99,7 @@ class Bm25Retriever:
         if not queries or k < 1:
             return [Ranking(query.query_id, ()) for query in queries]
         best = self._engine.best([self._words(query) for query in queries], k)
-        return [
-            Ranking(
-                query.query_id, tuple(Hit(self._doc_ids[p], s) for p, s in zip(at.tolist(), to.tolist(), strict=True))
-            )
-            for query, (at, to) in zip(queries, best, strict=True)
-        ]
+        return [Ranking(query.query_id, self._hits(*found)) for query, found in zip(queries, best, strict=True)]
 
     def similarity(self, queries: Sequence[Query], doc_ids: Sequence[str]) -> FloatArray:
         """BM25 score of query i and document i: shape (n,); 0 without a common word.
@@ -129,6 +124,10 @@ class Bm25Retriever:
     def fits(self, texts: Sequence[str]) -> list[bool]:
         """Every text can be read whole."""
         return [True] * len(texts)
+
+    def _hits(self, positions: Positions, scores: Scores) -> tuple[Hit, ...]:
+        pairs = zip(positions.tolist(), scores.tolist(), strict=True)
+        return tuple(Hit(self._doc_ids[position], score) for position, score in pairs)
 
     def _words(self, query: Query) -> list[str]:
         if query.image is not None and not query.text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,9 @@ import numpy.typing as npt
 Scores = npt.NDArray[np.floating[Any]]
 Positions = npt.NDArray[np.integer[Any]]
 Ranked = tuple[Positions, Scores]
+
+NUMBA_FROM = 20_000
+"""Documents from which numba's compilation (4 s and more in every process) pays; both backends give the same scores."""
 
 
 class Bm25Engine(Protocol):
@@ -42,6 +46,8 @@ class Bm25s:
 
     def __init__(self, index: Any) -> None:
         self._index = index
+        self._count = int(index.scores["num_docs"])
+        index.backend = "numba" if self._count >= NUMBA_FROM else "numpy"
 
     @classmethod
     def build(cls, corpus: Sequence[list[str]], *, k1: float, b: float) -> Bm25s:
@@ -50,7 +56,8 @@ class Bm25s:
 
         vocabulary: dict[str, int] = {}
         ids = [[vocabulary.setdefault(word, len(vocabulary)) for word in document] for document in corpus]
-        index = bm25s.BM25(method="lucene", idf_method="lucene", k1=k1, b=b, backend="numba")
+        _quieten()
+        index = bm25s.BM25(method="lucene", idf_method="lucene", k1=k1, b=b)
         index.index((ids, vocabulary), show_progress=False)
         return cls(index)
 
@@ -63,13 +70,14 @@ class Bm25s:
         """Map what `save` wrote into memory."""
         import bm25s
 
+        _quieten()
         return cls(bm25s.BM25.load(folder, mmap=True, show_progress=False))
 
     def scores(self, query: list[str]) -> Scores:
         """Score every document: shape (documents,)."""
         known = self._known(query)
         if not known:
-            return np.zeros(self._index.scores["num_docs"], dtype=np.float32)
+            return np.zeros(self._count, dtype=np.float32)
         scores: Scores = self._index.get_scores_from_ids(known)
         return scores
 
@@ -81,11 +89,12 @@ class Bm25s:
         found = [nothing] * len(queries)
         if not asked:
             return found
-        count = self._index.scores["num_docs"]
-        depth = min(k + 1, count)
-        result = self._index.retrieve([known[row] for row in asked], k=depth, show_progress=False)
+        depth = min(k + 1, self._count)
+        result = self._index.retrieve(
+            [known[row] for row in asked], k=depth, show_progress=False, backend_selection=self._index.backend
+        )
         for row, positions, scores in zip(asked, result.documents, result.scores, strict=True):
-            tied = depth < count and scores[k - 1] == scores[k] > 0
+            tied = depth > k and scores[k - 1] == scores[k] > 0
             found[row] = top(self.scores(queries[row]), k) if tied else _ordered(positions[:k], scores[:k])
         return found
 
@@ -116,6 +125,11 @@ class RankBm25:
     def best(self, queries: Sequence[list[str]], k: int) -> list[Ranked]:
         """Best k of each query, one query after another."""
         return [top(self.scores(query), k) for query in queries]
+
+
+def _quieten() -> None:
+    """bm25s sets its own logger to DEBUG."""
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
 
 
 def _ordered(positions: Positions, scores: Scores) -> Ranked:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,11 +28,11 @@ class ClipEncoder:
 
     Texts are sorted by length and cut to the longest of their batch, which changes nothing (`clip_text`) and makes
     short ones several times cheaper. Their vectors are kept, up to a bound. Pictures are decoded by threads that run at
-    most two batches ahead of the model, so memory does not grow with their number.
+    most a batch ahead of the model, so memory does not grow with their number.
     """
 
     def __init__(
-        self, loaded: LoadedClip, *, batch_size: int = 256, workers: int = 4, text_cache: int = 50_000
+        self, loaded: LoadedClip, *, batch_size: int = 128, workers: int = 4, text_cache: int = 50_000
     ) -> None:
         self._clip = loaded
         self._batch_size = batch_size
@@ -44,7 +43,7 @@ class ClipEncoder:
 
     @classmethod
     def load(
-        cls, source: str, *, device: str = "auto", batch_size: int = 256, workers: int = 4, text_cache: int = 50_000
+        cls, source: str, *, device: str = "auto", batch_size: int = 128, workers: int = 4, text_cache: int = 50_000
     ) -> ClipEncoder:
         """Load ``open_clip:NAME/TAG`` (downloaded once), ``local-dir:FOLDER`` or a folder.
 
@@ -106,13 +105,15 @@ class ClipEncoder:
             ids = self._clip.tokenizer([_encodable(text) for text in texts[start : start + chunk]])
             ends = text_ends(self._clip.model, ids)
             order = torch.argsort(ends, stable=True)
-            sorted_rows = [
-                self._run(lambda part: encode_tokens(self._clip.model, part), ids[rows, : int(ends[rows].max()) + 1])
-                for rows in order.split(self._batch_size)
-            ]
-            yield from np.concatenate(sorted_rows)[torch.argsort(order).numpy()]
+            parts = [order[at : at + self._batch_size] for at in range(0, len(order), self._batch_size)]
+            encoded = [self._run(self._encode_tokens, ids[rows, : int(ends[rows].max()) + 1]) for rows in parts]
+            back = torch.argsort(order).numpy()
+            yield from (row.copy() for row in np.concatenate(encoded)[back])  # copies: a kept row keeps no batch alive
 
-    def _run(self, encode: Any, batch: Tensor) -> FloatArray:
+    def _encode_tokens(self, ids: Tensor) -> Tensor:
+        return encode_tokens(self._clip.model, ids)
+
+    def _run(self, encode: Callable[[Tensor], Tensor], batch: Tensor) -> FloatArray:
         count = len(batch)
         if count < MIN_ROWS:
             batch = batch[torch.arange(MIN_ROWS) % count]
@@ -122,13 +123,13 @@ class ClipEncoder:
         return vectors
 
     def _pixels(self, paths: list[str]) -> Iterator[Tensor]:
-        """Decoded pictures in order, read ahead by at most two batches."""
+        """Decoded pictures in order, read ahead by at most a batch."""
         waiting: deque[Future[Tensor]] = deque()
         with ThreadPoolExecutor(self._workers) as pool:
             try:
                 for path in paths:
                     waiting.append(pool.submit(lambda one: self._clip.transform(open_image(one)), path))
-                    if len(waiting) > 2 * self._batch_size:
+                    if len(waiting) > self._batch_size:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
@@ -144,10 +145,7 @@ class ClipEncoder:
             self._cache.popitem(last=False)
 
     def _empty(self) -> FloatArray:
-        return np.zeros((0, self._width()), dtype=np.float32)
-
-    def _width(self) -> int:
-        return self._run(lambda ids: encode_tokens(self._clip.model, ids), self._clip.tokenizer(["a"])).shape[1]
+        return self._run(self._encode_tokens, self._clip.tokenizer(["a"]))[:0]
 
 
 def _batched(items: Iterator[Tensor], size: int) -> Iterator[list[Tensor]]:

@@ -164,7 +164,7 @@ def _embed(encoder: Encoder, gallery: Gallery, on_error: OnError) -> tuple[list[
 
 
 def _vectors(encoder: Encoder, documents: list[Document], on_error: OnError) -> list[FloatArray | str]:
-    """A vector for each document, or with ``skip`` the reason for none: a group that fails is halved until it is found."""
+    """A vector for each document, or with ``skip`` the reason for none, found by halving a group that fails."""
     try:
         return list(_encode(encoder, [(document.text, document.image) for document in documents]))
     except DataError as error:

@@ -31,7 +31,7 @@ class RetrieverSettings:
     kind: Literal["clip", "bm25"] = "clip"
     model: str = "open_clip:ViT-B-32/openai"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    batch_size: int = 256
+    batch_size: int = 128
     workers: int = 4
     text_cache: int = 50_000
     engine: Literal["bm25s", "rank_bm25"] = "bm25s"

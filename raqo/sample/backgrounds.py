@@ -45,7 +45,9 @@ class _Stage:
 
     def line(self, points: list[Point], colour: Colour, width: float = 0.008) -> None:
         """A thin line."""
-        self._draw.line([(x * self.side, y * self.side) for x, y in points], fill=colour, width=round(width * self.side))
+        self._draw.line(
+            [(x * self.side, y * self.side) for x, y in points], fill=colour, width=round(width * self.side)
+        )
 
     def ridge(self, level: float, swing: float, upper: Colour, lower: Colour, bumps: int = 4) -> None:
         """Everything below a rolling line through `level`, blended from `upper` to `lower`."""
@@ -93,7 +95,7 @@ def _beach(s: _Stage) -> None:
 
 def _forest(s: _Stage) -> None:
     s.gradient(0, 1, (190, 210, 180), (206, 220, 190))
-    for tone, count, width in (((160, 180, 152), 9, 0.025), ((126, 146, 122), 7, 0.042)):
+    for tone, count, width in (((168, 188, 160), 9, 0.025), ((142, 162, 136), 7, 0.042)):
         shift = s.rng.random() / count
         for i in range(count + 1):
             x = i / count - shift + s.rng.uniform(-0.03, 0.03)

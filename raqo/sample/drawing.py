@@ -1,6 +1,7 @@
 """Draws a scene: where its objects stand, in which order they are painted, and their shadows.
 
-Positions are pixels in a picture whose first object stands on the left; a mirrored scene is flipped as a whole at the end.
+Positions are pixels in a picture whose first object stands on the left; a mirrored scene is flipped as a whole in the
+end.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ def check(scene: Scene) -> None:
     """Raise a `ValueError` that names the allowed values if the scene cannot be drawn."""
     if len(scene.objects) not in (2, 3):
         raise DataError(f"A scene holds 2 or 3 objects, not {len(scene.objects)}.")
+    chosen: list[tuple[str, str, tuple[str, ...]]]
     chosen = [("setting", scene.setting, SETTINGS), ("relation", scene.relation, RELATIONS)]
     for thing in scene.objects:
         chosen += [("kind", thing.kind, KINDS), ("colour", thing.colour, COLOURS)]
@@ -108,21 +110,20 @@ def _attempt(scene: Scene, pixels: int, zoom: float, rng: random.Random) -> list
     ground = round((GROUND + rng.uniform(-0.02, 0.02)) * pixels)
     if len(scene.objects) == 2:
         return _within([i.moved(edge - left + round(slack * sway), ground) for i in pair], pixels, edge)
-    third = _Item(_sprite(scene.objects[2], pixels, zoom, flipped=rng.random() < 0.5))
-    front = round(FRONT * pixels)
-    third = third.moved(edge + round(rng.uniform(0, 0.05) * pixels), front - third.image.height)
-    beside = third.right + round(0.05 * pixels)
+    third = _Item(_sprite(scene.objects[2], pixels, zoom, flipped=rng.random() < 0.5), edge)
+    third = third.moved(round(rng.uniform(0, 0.05) * pixels), round(FRONT * pixels) - third.image.height)
+    beside = third.right + round(0.10 * pixels)
     if beside + (right - left) <= pixels - edge and scene.relation != "far from":
         spare = pixels - edge - beside - (right - left)
-        moved = [i.moved(beside - left + round(spare * (0.6 + 0.4 * sway)), ground) for i in pair]
+        moved = [
+            i.moved(beside - left + round(spare * (0.6 + 0.4 * sway)), ground - round(0.09 * pixels)) for i in pair
+        ]
         return _within([*moved, third], pixels, edge)
-    level = min(ground, third.y + round(0.015 * pixels))
+    level = min(ground, third.y - round(0.01 * pixels))
     if level + top < edge:
         return None
-    if rng.random() < 0.5:
-        third = third.moved(pixels - edge - third.right - third.x + edge, 0)
-    if scene.relation == "far from":
-        third = third.moved((pixels - third.image.width) // 2 - third.x + round(rng.uniform(-0.08, 0.08) * pixels), 0)
+    place = rng.choice((0.06, 0.94)) if scene.relation != "far from" else rng.uniform(0.4, 0.6)
+    third = replace(third, x=edge + round((pixels - 2 * edge - third.image.width) * place))
     return _within([*(i.moved(edge - left + round(slack * sway), level) for i in pair), third], pixels, edge)
 
 
@@ -142,7 +143,8 @@ def _within(items: list[_Item], pixels: int, edge: int) -> list[_Item] | None:
 
 def _sprite(thing: SceneObject, pixels: int, zoom: float, angle: int = 0, *, flipped: bool = False) -> Image.Image:
     size = max(round(pixels * MEDIUM * SCALES[thing.size] * zoom), 6)
-    return sprite(thing.kind, thing.colour, thing.pattern, size, angle, flipped)
+    image = sprite(thing.kind, thing.colour, thing.pattern, size, angle)
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flipped else image
 
 
 def _solid(image: Image.Image) -> NDArray[np.bool_]:
@@ -192,7 +194,8 @@ def _behind(a: SceneObject, b: SceneObject, pixels: int, zoom: float, rng: rando
 
 def _far_from(a: SceneObject, b: SceneObject, pixels: int, zoom: float, rng: random.Random) -> list[_Item] | None:
     flipped = rng.random() < 0.5
-    first, second = _Item(_sprite(a, pixels, zoom, flipped=flipped)), _Item(_sprite(b, pixels, zoom, flipped=not flipped))
+    first = _Item(_sprite(a, pixels, zoom, flipped=flipped))
+    second = _Item(_sprite(b, pixels, zoom, flipped=not flipped))
     span = pixels - 2 * round(EDGE * pixels) - round(rng.uniform(0, 0.03) * pixels)
     if span - first.image.width - second.image.width < 0.22 * pixels:
         return None
@@ -210,7 +213,9 @@ def _chasing(a: SceneObject, b: SceneObject, pixels: int, zoom: float, rng: rand
 
 
 def _leaning_against(a: SceneObject, b: SceneObject, pixels: int, zoom: float, rng: random.Random) -> list[_Item]:
-    leaning, post = _sprite(a, pixels, zoom, LEAN), _sprite(b, pixels, zoom, flipped=rng.random() < 0.5)
+    upright, post = _sprite(a, pixels, zoom), _sprite(b, pixels, zoom, flipped=rng.random() < 0.5)
+    # what is high drops its top against the other; what is long rests its front end on it
+    leaning = _sprite(a, pixels, zoom, LEAN if upright.width < 1.2 * upright.height else -LEAN)
     rows = min(leaning.height, post.height)
     one, other = _solid(leaning)[leaning.height - rows :], _solid(post)[post.height - rows :]
     shared = one.any(axis=1) & other.any(axis=1)

@@ -1,10 +1,12 @@
-"""The art of every object kind: one small function each, drawing in a unit square and facing right."""
+"""The art of every object kind, one small function each, and the table of them all."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
+from raqo.sample import animals
 from raqo.sample.pen import (
     CREAM,
     DARK,
@@ -27,125 +29,6 @@ from raqo.sample.pen import (
 Art = Callable[[Pen], None]
 
 
-def _dog(p: Pen) -> None:
-    p.shade(tube(0.09, (0.32, 0.62), (0.32, 0.92)), tube(0.09, (0.60, 0.62), (0.60, 0.92)))
-    p.body(
-        bend(0.075, (0.18, 0.52), (0.07, 0.40), (0.06, 0.22)), box(0.13, 0.42, 0.76, 0.71, 0.13),
-        tube(0.10, (0.20, 0.60), (0.20, 0.92)), tube(0.10, (0.70, 0.60), (0.70, 0.92)),
-        ellipse(0.72, 0.30, 0.165, 0.155), box(0.76, 0.27, 0.97, 0.42, 0.07),
-    )  # fmt: skip
-    p.shade(blob((0.60, 0.17), (0.68, 0.20), (0.68, 0.40), (0.60, 0.52), (0.53, 0.44), (0.54, 0.26)))
-    p.accent(DARK, ellipse(0.955, 0.30, 0.032, 0.028))
-    p.eye(0.785, 0.265)
-
-
-def _cat(p: Pen) -> None:
-    p.body(
-        bend(0.09, (0.60, 0.90), (0.86, 0.88), (0.93, 0.68), (0.82, 0.52), (0.90, 0.42)),
-        blob((0.43, 0.40), (0.60, 0.58), (0.70, 0.84), (0.62, 0.96), (0.43, 0.97), (0.24, 0.96), (0.16, 0.84), (0.26, 0.58)),
-        ellipse(0.43, 0.34, 0.25, 0.20),
-        polygon((0.19, 0.32), (0.19, 0.02), (0.40, 0.18)), polygon((0.67, 0.32), (0.67, 0.02), (0.46, 0.18)),
-    )  # fmt: skip
-    p.line((0.35, 0.95), (0.35, 0.76))
-    p.line((0.51, 0.95), (0.51, 0.76))
-    for side in (-1, 1):
-        p.line((0.43 + side * 0.14, 0.40), (0.43 + side * 0.36, 0.36), width=0.018, colour=INK)
-        p.line((0.43 + side * 0.14, 0.43), (0.43 + side * 0.36, 0.46), width=0.018, colour=INK)
-        p.eye(0.43 + side * 0.10, 0.32, 0.036)
-    p.accent(CREAM, polygon((0.40, 0.40), (0.46, 0.40), (0.43, 0.43)))
-
-
-def _horse(p: Pen) -> None:
-    p.accent(DARK, bend(0.09, (0.20, 0.42), (0.07, 0.50), (0.05, 0.74)))
-    p.shade(tube(0.07, (0.34, 0.58), (0.34, 0.94)), tube(0.07, (0.60, 0.58), (0.60, 0.94)))
-    p.body(
-        box(0.16, 0.36, 0.74, 0.63, 0.13), polygon((0.54, 0.44), (0.66, 0.12), (0.82, 0.12), (0.74, 0.54)),
-        tube(0.13, (0.76, 0.14), (0.93, 0.28)), polygon((0.70, 0.12), (0.72, 0.0), (0.79, 0.09)),
-        tube(0.085, (0.22, 0.56), (0.22, 0.94)), tube(0.085, (0.69, 0.56), (0.69, 0.94)),
-    )  # fmt: skip
-    p.accent(DARK, bend(0.07, (0.68, 0.08), (0.60, 0.22), (0.54, 0.40)))
-    p.accent(DARK, box(0.17, 0.91, 0.27, 0.98), box(0.64, 0.91, 0.74, 0.98))
-    p.eye(0.80, 0.15, 0.026)
-
-
-def _pig(p: Pen) -> None:
-    p.line((0.12, 0.50), (0.03, 0.46), (0.05, 0.38), (0.09, 0.44), (0.0, 0.52), width=0.035, colour=INK)
-    p.body(
-        ellipse(0.44, 0.56, 0.36, 0.27), ellipse(0.74, 0.50, 0.19, 0.19),
-        box(0.18, 0.74, 0.31, 0.95, 0.04), box(0.56, 0.74, 0.69, 0.95, 0.04),
-        polygon((0.60, 0.38), (0.60, 0.20), (0.74, 0.32)), polygon((0.76, 0.34), (0.84, 0.20), (0.88, 0.40)),
-    )  # fmt: skip
-    p.shade(box(0.86, 0.46, 0.97, 0.64, 0.05))
-    p.line((0.90, 0.52), (0.90, 0.57))
-    p.line((0.94, 0.52), (0.94, 0.57))
-    p.eye(0.77, 0.45)
-
-
-def _rabbit(p: Pen) -> None:
-    p.accent(CREAM, ellipse(0.12, 0.72, 0.10))
-    p.shade(tube(0.10, (0.74, 0.36), (0.80, 0.07)))
-    p.body(
-        ellipse(0.42, 0.69, 0.30, 0.26), ellipse(0.69, 0.45, 0.19, 0.17), tube(0.11, (0.64, 0.36), (0.58, 0.07)),
-        tube(0.12, (0.64, 0.66), (0.68, 0.91)), tube(0.12, (0.28, 0.91), (0.50, 0.91)),
-    )  # fmt: skip
-    p.line((0.24, 0.82), (0.27, 0.64), (0.42, 0.60), (0.50, 0.74))
-    p.accent(CREAM, ellipse(0.88, 0.46, 0.025))
-    p.eye(0.74, 0.41, 0.036)
-
-
-def _bird(p: Pen) -> None:
-    p.accent(DARK, tube(0.02, (0.46, 0.70), (0.44, 0.95), (0.52, 0.95)), tube(0.02, (0.56, 0.70), (0.56, 0.95), (0.64, 0.95)))
-    p.accent(STRAW, polygon((0.84, 0.36), (1.0, 0.44), (0.84, 0.49)))
-    p.body(
-        blob((0.22, 0.54), (0.46, 0.46), (0.66, 0.42), (0.80, 0.52), (0.68, 0.72), (0.46, 0.76), (0.28, 0.68)),
-        ellipse(0.76, 0.42, 0.135, 0.13), polygon((0.32, 0.52), (0.0, 0.46), (0.06, 0.58), (0.0, 0.68), (0.30, 0.68)),
-    )  # fmt: skip
-    p.body(polygon((0.36, 0.60), (0.26, 0.34), (0.12, 0.04), (0.40, 0.12), (0.56, 0.30), (0.62, 0.56), (0.50, 0.64)))
-    p.line((0.26, 0.14), (0.36, 0.34))
-    p.line((0.38, 0.18), (0.46, 0.36))
-    p.eye(0.79, 0.40)
-
-
-def _fish(p: Pen) -> None:
-    p.shade(polygon((0.36, 0.34), (0.44, 0.10), (0.70, 0.14), (0.74, 0.34)), polygon((0.48, 0.74), (0.44, 0.92), (0.64, 0.74)))
-    p.body(
-        blob((0.20, 0.52), (0.42, 0.30), (0.66, 0.25), (0.88, 0.38), (0.98, 0.53), (0.88, 0.67), (0.66, 0.79), (0.42, 0.74)),
-        polygon((0.30, 0.52), (0.02, 0.20), (0.09, 0.52), (0.02, 0.84)),
-    )  # fmt: skip
-    p.line((0.70, 0.36), (0.64, 0.52), (0.70, 0.68))
-    p.eye(0.83, 0.46, 0.045)
-
-
-def _duck(p: Pen) -> None:
-    p.accent(STRAW, tube(0.05, (0.42, 0.86), (0.42, 0.95), (0.52, 0.95)), tube(0.05, (0.56, 0.86), (0.56, 0.95), (0.66, 0.95)))
-    p.accent(STRAW, box(0.78, 0.24, 1.0, 0.35, 0.05))
-    p.body(
-        blob((0.02, 0.42), (0.20, 0.56), (0.46, 0.54), (0.66, 0.52), (0.82, 0.62), (0.74, 0.84), (0.46, 0.90), (0.16, 0.80)),
-        tube(0.17, (0.70, 0.60), (0.70, 0.28)), ellipse(0.72, 0.24, 0.155, 0.15),
-    )  # fmt: skip
-    p.shade(blob((0.22, 0.62), (0.44, 0.60), (0.60, 0.66), (0.50, 0.78), (0.32, 0.76)))
-    p.eye(0.77, 0.20)
-
-
-def _snake(p: Pen) -> None:
-    p.line((0.90, 0.28), (1.0, 0.30), width=0.03, colour=DARK)
-    p.body(
-        bend(0.155, (0.07, 0.82), (0.30, 0.90), (0.62, 0.90), (0.88, 0.82), (0.84, 0.64), (0.52, 0.60), (0.22, 0.56),
-             (0.14, 0.38), (0.32, 0.27), (0.56, 0.28), (0.74, 0.26)),
-        ellipse(0.79, 0.25, 0.14, 0.11),
-    )  # fmt: skip
-    p.eye(0.82, 0.21, 0.034)
-
-
-def _turtle(p: Pen) -> None:
-    p.accent(TAUPE, ellipse(0.89, 0.58, 0.10, 0.09), tube(0.10, (0.70, 0.72), (0.86, 0.60)), polygon((0.10, 0.72), (0.0, 0.82), (0.14, 0.80)))
-    p.accent(TAUPE, tube(0.14, (0.22, 0.74), (0.20, 0.86)), tube(0.14, (0.66, 0.74), (0.68, 0.86)))
-    p.body(dome(0.44, 0.74, 0.40, 0.50))
-    p.shade(box(0.02, 0.70, 0.86, 0.79, 0.04))
-    p.line((0.30, 0.70), (0.34, 0.46), (0.44, 0.40), (0.54, 0.46), (0.58, 0.70))
-    p.eye(0.92, 0.56, 0.024)
-
-
 def _wheels(p: Pen, radius: float, y: float, *xs: float) -> None:
     for x in xs:
         p.accent(DARK, ellipse(x, y, radius))
@@ -154,7 +37,8 @@ def _wheels(p: Pen, radius: float, y: float, *xs: float) -> None:
 
 def _car(p: Pen) -> None:
     p.body(
-        blob((0.02, 0.66), (0.06, 0.50), (0.22, 0.46), (0.80, 0.46), (0.96, 0.54), (0.98, 0.72), (0.88, 0.77), (0.12, 0.77)),
+        blob((0.02, 0.66), (0.06, 0.50), (0.22, 0.46), (0.80, 0.46),
+             (0.96, 0.54), (0.98, 0.72), (0.88, 0.77), (0.12, 0.77)),
         polygon((0.16, 0.50), (0.30, 0.24), (0.64, 0.24), (0.80, 0.50)),
     )  # fmt: skip
     p.accent(GLASS, polygon((0.26, 0.46), (0.34, 0.30), (0.45, 0.30), (0.45, 0.46)))
@@ -207,7 +91,8 @@ def _train(p: Pen) -> None:
 def _plane(p: Pen) -> None:
     p.shade(polygon((0.48, 0.44), (0.62, 0.44), (0.50, 0.16), (0.40, 0.16)))
     p.body(
-        blob((0.04, 0.42), (0.30, 0.40), (0.74, 0.40), (0.92, 0.46), (0.99, 0.55), (0.90, 0.62), (0.60, 0.65), (0.24, 0.60)),
+        blob((0.04, 0.42), (0.30, 0.40), (0.74, 0.40), (0.92, 0.46),
+             (0.99, 0.55), (0.90, 0.62), (0.60, 0.65), (0.24, 0.60)),
         polygon((0.03, 0.46), (0.0, 0.14), (0.13, 0.14), (0.28, 0.42)),
     )  # fmt: skip
     p.body(polygon((0.42, 0.56), (0.64, 0.56), (0.34, 0.90), (0.20, 0.90)))
@@ -218,8 +103,22 @@ def _plane(p: Pen) -> None:
 
 def _rocket(p: Pen) -> None:
     p.accent(STRAW, polygon((0.40, 0.80), (0.60, 0.80), (0.56, 0.90), (0.50, 1.0), (0.44, 0.90)))
-    p.shade(polygon((0.34, 0.50), (0.14, 0.72), (0.14, 0.92), (0.36, 0.78)), polygon((0.66, 0.50), (0.86, 0.72), (0.86, 0.92), (0.64, 0.78)))
-    p.body(blob((0.50, 0.0), (0.64, 0.18), (0.70, 0.46), (0.64, 0.80), (0.50, 0.82), (0.36, 0.80), (0.30, 0.46), (0.36, 0.18)))
+    p.shade(
+        polygon((0.34, 0.50), (0.14, 0.72), (0.14, 0.92), (0.36, 0.78)),
+        polygon((0.66, 0.50), (0.86, 0.72), (0.86, 0.92), (0.64, 0.78)),
+    )
+    p.body(
+        blob(
+            (0.50, 0.0),
+            (0.64, 0.18),
+            (0.70, 0.46),
+            (0.64, 0.80),
+            (0.50, 0.82),
+            (0.36, 0.80),
+            (0.30, 0.46),
+            (0.36, 0.18),
+        )
+    )
     p.accent(GLASS, ellipse(0.50, 0.36, 0.09))
 
 
@@ -232,15 +131,31 @@ def _tree(p: Pen) -> None:
 
 
 def _flower(p: Pen) -> None:
-    p.accent(SAGE, tube(0.05, (0.50, 0.50), (0.50, 0.96)), blob((0.50, 0.90), (0.62, 0.74), (0.80, 0.72), (0.70, 0.88)))
+    p.accent(
+        SAGE, tube(0.05, (0.50, 0.50), (0.50, 0.96)), blob((0.50, 0.92), (0.60, 0.78), (0.78, 0.74), (0.70, 0.90)),
+        blob((0.50, 0.92), (0.40, 0.78), (0.22, 0.74), (0.30, 0.90)),
+    )  # fmt: skip
     turns = [math.tau * i / 6 + math.pi / 6 for i in range(6)]
     p.body(*(ellipse(0.50 + 0.22 * math.cos(t), 0.35 + 0.22 * math.sin(t), 0.145) for t in turns))
     p.accent(CREAM, ellipse(0.50, 0.35, 0.105))
 
 
 def _mushroom(p: Pen) -> None:
-    p.accent(CREAM, blob((0.38, 0.50), (0.62, 0.50), (0.64, 0.76), (0.70, 0.92), (0.50, 0.97), (0.30, 0.92), (0.36, 0.76)))
-    p.body(blob((0.02, 0.52), (0.10, 0.26), (0.32, 0.08), (0.68, 0.08), (0.90, 0.26), (0.98, 0.52), (0.80, 0.60), (0.20, 0.60)))
+    p.accent(
+        CREAM, blob((0.38, 0.50), (0.62, 0.50), (0.64, 0.76), (0.70, 0.92), (0.50, 0.97), (0.30, 0.92), (0.36, 0.76))
+    )
+    p.body(
+        blob(
+            (0.02, 0.52),
+            (0.10, 0.26),
+            (0.32, 0.08),
+            (0.68, 0.08),
+            (0.90, 0.26),
+            (0.98, 0.52),
+            (0.80, 0.60),
+            (0.20, 0.60),
+        )
+    )
 
 
 def _cactus(p: Pen) -> None:
@@ -255,7 +170,7 @@ def _cactus(p: Pen) -> None:
 def _house(p: Pen) -> None:
     p.accent(GREY, box(0.70, 0.12, 0.82, 0.40))
     p.body(box(0.13, 0.44, 0.87, 0.97, 0.01))
-    p.shade(polygon((0.02, 0.50), (0.50, 0.06), (0.98, 0.50)))
+    p.body(polygon((0.02, 0.50), (0.50, 0.06), (0.98, 0.50)))
     p.accent(DARK, box(0.42, 0.66, 0.58, 0.97))
     p.accent(GLASS, box(0.20, 0.60, 0.33, 0.75), box(0.67, 0.60, 0.80, 0.75))
 
@@ -268,11 +183,13 @@ def _tent(p: Pen) -> None:
 
 
 def _chair(p: Pen) -> None:
-    p.shade(tube(0.08, (0.34, 0.58), (0.34, 0.90)), tube(0.08, (0.68, 0.58), (0.68, 0.90)))
+    p.shade(tube(0.075, (0.28, 0.60), (0.28, 0.84)), tube(0.075, (0.70, 0.60), (0.70, 0.84)))
     p.body(
-        polygon((0.12, 0.04), (0.32, 0.04), (0.36, 0.52), (0.18, 0.52)), box(0.16, 0.44, 0.86, 0.62, 0.05),
-        tube(0.10, (0.22, 0.56), (0.20, 0.93)), tube(0.10, (0.80, 0.56), (0.82, 0.93)),
+        box(0.20, 0.03, 0.78, 0.36, 0.05), tube(0.085, (0.26, 0.30), (0.26, 0.56)),
+        tube(0.085, (0.72, 0.30), (0.72, 0.56)),
+        tube(0.09, (0.12, 0.68), (0.11, 0.93)), tube(0.09, (0.86, 0.68), (0.87, 0.93)),
     )  # fmt: skip
+    p.body(polygon((0.20, 0.51), (0.78, 0.51), (0.93, 0.69), (0.05, 0.69)))
 
 
 def _lamp(p: Pen) -> None:
@@ -283,8 +200,9 @@ def _lamp(p: Pen) -> None:
 
 
 def _clock(p: Pen) -> None:
-    p.accent(DARK, tube(0.08, (0.28, 0.84), (0.20, 0.94)), tube(0.08, (0.72, 0.84), (0.80, 0.94)), tube(0.05, (0.5, 0.06), (0.5, 0.2)))
-    p.body(ellipse(0.24, 0.18, 0.15, 0.13), ellipse(0.76, 0.18, 0.15, 0.13))
+    p.accent(DARK, tube(0.08, (0.28, 0.84), (0.20, 0.94)), tube(0.08, (0.72, 0.84), (0.80, 0.94)))
+    p.accent(DARK, bend(0.04, (0.30, 0.10), (0.50, 0.0), (0.70, 0.10)))
+    p.shade(ellipse(0.26, 0.19, 0.14, 0.10), ellipse(0.74, 0.19, 0.14, 0.10))
     p.body(ellipse(0.50, 0.54, 0.40))
     p.accent(CREAM, ellipse(0.50, 0.54, 0.255))
     p.line((0.50, 0.36), (0.50, 0.54), width=0.045, colour=INK)
@@ -292,7 +210,8 @@ def _clock(p: Pen) -> None:
 
 
 def _umbrella(p: Pen) -> None:
-    p.accent(TAUPE, bend(0.05, (0.50, 0.44), (0.50, 0.86), (0.58, 0.95), (0.68, 0.92), (0.69, 0.84)), tube(0.03, (0.5, 0.0), (0.5, 0.1)))
+    p.accent(TAUPE, bend(0.05, (0.50, 0.44), (0.50, 0.86), (0.58, 0.95), (0.68, 0.92), (0.69, 0.84)))
+    p.accent(TAUPE, tube(0.03, (0.50, 0.0), (0.50, 0.10)))
     rim = [(0.98 - 0.96 * i / 24, 0.54 - 0.08 * abs(math.sin(math.pi * i / 8))) for i in range(25)]
     top = [(0.50 - 0.48 * math.cos(t), 0.54 - 0.48 * math.sin(t)) for t in (math.pi * i / 20 for i in range(21))]
     p.body(polygon(*top, *rim))
@@ -303,7 +222,8 @@ def _umbrella(p: Pen) -> None:
 def _hat(p: Pen) -> None:
     p.body(
         ellipse(0.50, 0.84, 0.49, 0.11),
-        blob((0.24, 0.16), (0.50, 0.11), (0.76, 0.16), (0.74, 0.50), (0.76, 0.84), (0.50, 0.89), (0.24, 0.84), (0.26, 0.50)),
+        blob((0.24, 0.16), (0.50, 0.11), (0.76, 0.16), (0.74, 0.50),
+             (0.76, 0.84), (0.50, 0.89), (0.24, 0.84), (0.26, 0.50)),
     )  # fmt: skip
     p.accent(GREY, polygon((0.255, 0.64), (0.745, 0.64), (0.75, 0.77), (0.25, 0.77)))
 
@@ -333,26 +253,26 @@ def _ball(p: Pen) -> None:
 
 def _kite(p: Pen) -> None:
     p.line((0.50, 0.70), (0.60, 0.80), (0.40, 0.86), (0.52, 0.97), width=0.03, colour=DARK)
-    p.accent(CREAM, polygon((0.55, 0.80), (0.68, 0.72), (0.70, 0.86)), polygon((0.44, 0.86), (0.30, 0.80), (0.30, 0.94)))
+    p.accent(CREAM, polygon((0.55, 0.80), (0.68, 0.72), (0.70, 0.86)))
+    p.accent(CREAM, polygon((0.44, 0.86), (0.30, 0.80), (0.30, 0.94)))
     p.body(polygon((0.50, 0.0), (0.92, 0.30), (0.50, 0.74), (0.08, 0.30)))
     p.line((0.50, 0.0), (0.50, 0.74))
     p.line((0.08, 0.30), (0.92, 0.30))
 
 
 def _guitar(p: Pen) -> None:
-    p.accent(DARK, tube(0.08, (0.50, 0.50), (0.86, 0.14)))
-    p.accent(TAUPE, tube(0.12, (0.86, 0.14), (0.93, 0.07)))
-    p.body(ellipse(0.32, 0.68, 0.28, 0.27), ellipse(0.52, 0.48, 0.19, 0.19))
-    p.accent(DARK, ellipse(0.44, 0.56, 0.075))
-    p.accent(TAUPE, tube(0.045, (0.16, 0.70), (0.30, 0.84)))
-    p.accent(DARK, tube(0.06, (0.54, 0.46), (0.70, 0.30)))
+    p.accent(DARK, tube(0.09, (0.50, 0.16), (0.50, 0.50)))
+    p.accent(TAUPE, box(0.42, 0.0, 0.58, 0.14, 0.03))
+    p.body(ellipse(0.50, 0.74, 0.29, 0.23), ellipse(0.50, 0.50, 0.21, 0.17))
+    p.accent(DARK, ellipse(0.50, 0.60, 0.08), box(0.455, 0.30, 0.545, 0.52, 0.01))
+    p.accent(TAUPE, box(0.36, 0.80, 0.64, 0.85))
 
 
 def _drum(p: Pen) -> None:
     p.accent(TAUPE, tube(0.045, (0.06, 0.06), (0.46, 0.34)), tube(0.045, (0.94, 0.06), (0.54, 0.34)))
     p.body(box(0.08, 0.40, 0.92, 0.84, 0.01), ellipse(0.50, 0.84, 0.42, 0.12))
     zigzag = [(0.08, 0.46), (0.22, 0.88), (0.36, 0.52), (0.50, 0.94), (0.64, 0.52), (0.78, 0.88), (0.92, 0.46)]
-    for start, end in zip(zigzag, zigzag[1:], strict=False):
+    for start, end in pairwise(zigzag):
         p.line(start, end, width=0.03, colour=CREAM)
     p.accent(CREAM, ellipse(0.50, 0.40, 0.42, 0.12))
     p.accent(TAUPE, ellipse(0.44, 0.37, 0.04, 0.03), ellipse(0.56, 0.37, 0.04, 0.03))
@@ -361,10 +281,8 @@ def _drum(p: Pen) -> None:
 def _bell(p: Pen) -> None:
     p.accent(DARK, ellipse(0.50, 0.90, 0.10, 0.08))
     p.accent(GREY, ellipse(0.50, 0.08, 0.08))
-    p.body(
-        blob((0.50, 0.10), (0.66, 0.17), (0.74, 0.38), (0.78, 0.62), (0.90, 0.80), (0.50, 0.84), (0.10, 0.80), (0.22, 0.62),
-             (0.26, 0.38), (0.34, 0.17)),
-    )  # fmt: skip
+    side = [(0.34, 0.17), (0.26, 0.38), (0.22, 0.62), (0.10, 0.80)]
+    p.body(blob((0.50, 0.10), *side, (0.50, 0.84), *((1 - x, y) for x, y in reversed(side))))
     p.shade(box(0.06, 0.76, 0.94, 0.87, 0.05))
 
 
@@ -373,11 +291,14 @@ def _ladder(p: Pen) -> None:
     p.body(tube(0.12, (0.22, 0.94), (0.31, 0.05)), tube(0.12, (0.78, 0.94), (0.69, 0.05)), *rungs)
 
 
-ART: dict[str, Art] = {
-    "dog": _dog, "cat": _cat, "horse": _horse, "pig": _pig, "rabbit": _rabbit, "bird": _bird, "fish": _fish,
-    "duck": _duck, "snake": _snake, "turtle": _turtle, "car": _car, "truck": _truck, "boat": _boat,
-    "bicycle": _bicycle, "train": _train, "plane": _plane, "rocket": _rocket, "tree": _tree, "flower": _flower,
-    "mushroom": _mushroom, "cactus": _cactus, "house": _house, "tent": _tent, "chair": _chair, "lamp": _lamp,
-    "clock": _clock, "umbrella": _umbrella, "hat": _hat, "cup": _cup, "book": _book, "ball": _ball, "kite": _kite,
-    "guitar": _guitar, "drum": _drum, "bell": _bell, "ladder": _ladder,
+_ANIMALS: dict[str, Art] = {
+    "dog": animals.dog, "cat": animals.cat, "horse": animals.horse, "pig": animals.pig, "rabbit": animals.rabbit,
+    "bird": animals.bird, "fish": animals.fish, "duck": animals.duck, "snake": animals.snake, "turtle": animals.turtle,
 }  # fmt: skip
+_THINGS: dict[str, Art] = {
+    "car": _car, "truck": _truck, "boat": _boat, "bicycle": _bicycle, "train": _train, "plane": _plane,
+    "rocket": _rocket, "tree": _tree, "flower": _flower, "mushroom": _mushroom, "cactus": _cactus, "house": _house,
+    "tent": _tent, "chair": _chair, "lamp": _lamp, "clock": _clock, "umbrella": _umbrella, "hat": _hat, "cup": _cup,
+    "book": _book, "ball": _ball, "kite": _kite, "guitar": _guitar, "drum": _drum, "bell": _bell, "ladder": _ladder,
+}  # fmt: skip
+ART = {**_ANIMALS, **_THINGS}

@@ -1,7 +1,7 @@
 """Outlined flat shapes in a unit square, and the pen that draws them as body, shade or accent.
 
-A shape is a function that paints itself, grown by some margin, with one value. Painting a group of shapes first grown in
-ink and then plain in their fill gives them one common outline.
+A shape is a function that paints itself, grown by some margin, with one value. Painting a group of shapes first grown
+in ink and then plain in their fill gives them one common outline.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from PIL import Image, ImageDraw
 
@@ -45,8 +46,8 @@ PAINTS = {
     "orange": Paint((247, 138, 26), (224, 112, 14), (255, 218, 160)),
     "yellow": Paint((252, 214, 44), (234, 190, 24), (186, 138, 0)),
     "green": Paint((58, 168, 76), (42, 140, 62), (16, 84, 40)),
-    "blue": Paint((40, 108, 222), (30, 86, 188), (160, 204, 255)),
-    "purple": Paint((140, 66, 190), (116, 48, 162), (216, 176, 246)),
+    "blue": Paint((40, 108, 226), (30, 86, 188), (12, 36, 108)),
+    "purple": Paint((150, 72, 204), (122, 52, 170), (66, 18, 104)),
     "pink": Paint((250, 146, 190), (236, 118, 168), (200, 44, 118)),
     "brown": Paint((130, 80, 44), (106, 62, 32), (216, 172, 124)),
     "black": Paint((40, 40, 46), (64, 64, 72), (160, 160, 168), (178, 178, 186)),
@@ -108,11 +109,13 @@ def polygon(*points: Point) -> Shape:
     return paint
 
 
+@cache
 def blob(*points: Point) -> Shape:
     """A smooth closed shape through `points`."""
     return polygon(*smooth(points, closed=True))
 
 
+@cache
 def dome(cx: float, cy: float, rx: float, ry: float) -> Shape:
     """The upper half of an ellipse."""
     turns = [math.pi * i / 20 for i in range(21)]
@@ -128,6 +131,7 @@ def tube(width: float, *points: Point) -> Shape:
     return paint
 
 
+@cache
 def bend(width: float, *points: Point) -> Shape:
     """A round-ended stroke along a smooth curve."""
     return tube(width, *smooth(points))
@@ -142,22 +146,31 @@ def _stroke(draw: ImageDraw.ImageDraw, points: Sequence[Point], width: float, va
 
 
 class Pen:
-    """Draws one object in one colour on a transparent square of `side` dots, and keeps a mask of its body."""
+    """Draws one object in one colour on a transparent square of `side` dots.
 
-    def __init__(self, paint: Paint, side: int) -> None:
+    If `masked`, it also keeps a mask of the body: where the object's colour, and so a pattern, shows.
+    """
+
+    def __init__(self, paint: Paint, side: int, *, masked: bool = True) -> None:
         self.paint = paint
         self.scale = side / (1 + 2 * MARGIN)
         self.art = Image.new("RGBA", (side, side), (255, 255, 255, 0))
         self.mask = Image.new("L", (side, side), 0)
         self._art = ImageDraw.Draw(self.art)
-        self._mask = ImageDraw.Draw(self.mask)
+        self._mask = ImageDraw.Draw(self.mask) if masked else None
 
     def _fill(self, colour: Colour, inside: int, shapes: Sequence[Shape]) -> None:
         for draw, ink, value in ((self._art, (*INK, 255), (*colour, 255)), (self._mask, 0, inside)):
+            if draw is None:
+                continue
             for shape in shapes:
                 shape(draw, self.scale, OUTLINE, ink)
             for shape in shapes:
                 shape(draw, self.scale, 0, value)
+
+    def _clear(self, shape: Shape) -> None:
+        if self._mask is not None:
+            shape(self._mask, self.scale, 0, 0)
 
     def body(self, *shapes: Shape) -> None:
         """Fill `shapes` as one outlined body in the object's colour; patterns show here."""
@@ -175,15 +188,17 @@ class Pen:
         """Cut a see-through outlined hole; for ellipses and boxes."""
         shape(self._art, self.scale, 0, (*INK, 255))
         shape(self._art, self.scale, -OUTLINE, (255, 255, 255, 0))
-        shape(self._mask, self.scale, 0, 0)
+        self._clear(shape)
 
     def line(self, *points: Point, width: float = 0.024, colour: Colour | None = None) -> None:
         """A thin smooth line, by default in an ink that shows on the body."""
         ink = self.paint.ink if colour is None else colour
-        bend(width, *points)(self._art, self.scale, 0, (*ink, 255))
+        stroke = bend(width, *points)
+        stroke(self._art, self.scale, 0, (*ink, 255))
+        self._clear(stroke)
 
     def eye(self, x: float, y: float, radius: float = 0.034) -> None:
         """A dark pupil in a light eye."""
         ellipse(x, y, radius + 0.014)(self._art, self.scale, 0, (255, 255, 255, 255))
         ellipse(x + 0.006, y, radius)(self._art, self.scale, 0, (*INK, 255))
-        ellipse(x, y, radius + 0.014)(self._mask, self.scale, 0, 0)
+        self._clear(ellipse(x, y, radius + 0.014))

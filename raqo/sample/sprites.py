@@ -10,7 +10,7 @@ from raqo.sample.objects import ART
 from raqo.sample.pen import INK, MARGIN, PAINTS, Pen
 
 SUPERSAMPLING = 3
-HALO_OPACITY = 0.8
+_HALO = [round(opacity * 0.8) for opacity in range(256)]
 
 
 @lru_cache(maxsize=64)
@@ -19,29 +19,28 @@ def _pattern(pattern: str, side: int) -> Image.Image:
     mask = Image.new("L", (side, side), 0)
     draw = ImageDraw.Draw(mask)
     if pattern == "striped":
-        step = side * 0.17
+        step = side * 0.19
         for i in range(-7, 9):
             x = i * step
-            draw.polygon([(x, 0), (x + step / 2, 0), (x + step / 2 + side, side), (x + side, side)], fill=255)
+            draw.polygon([(x, 0), (x + step * 0.44, 0), (x + step * 0.44 + side, side), (x + side, side)], fill=255)
     elif pattern == "spotted":
-        step, radius = side * 0.155, side * 0.052
+        step, radius = side * 0.18, side * 0.056
         for row in range(9):
             for column in range(-1, 9):
                 x, y = (column + row % 2 / 2) * step, row * step * 0.87
                 draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
     else:
-        step = side * 0.115
+        step = side * 0.135
         for row in range(10):
             for column in range(row % 2, 10, 2):
                 draw.rectangle((column * step, row * step, (column + 1) * step - 1, (row + 1) * step - 1), fill=255)
     return mask
 
 
-def _draw(kind: str, colour: str, pattern: str, side: int) -> Pen:
-    pen = Pen(PAINTS[colour], side)
+def _draw(kind: str, colour: str, pattern: str, side: int, *, masked: bool = False) -> Pen:
+    pen = Pen(PAINTS[colour], side, masked=masked or pattern != "plain")
     ART[kind](pen)
     if pattern != "plain":
-        # lines were drawn over the body, so only dots that still hold its colour take the second tone
         marked = Image.new("RGBA", pen.art.size, (*pen.paint.pattern, 255))
         clear = Image.composite(_pattern(pattern, side), Image.new("L", pen.mask.size, 0), pen.mask)
         pen.art.paste(marked, (0, 0), clear)
@@ -50,7 +49,7 @@ def _draw(kind: str, colour: str, pattern: str, side: int) -> Pen:
 
 def body_mask(kind: str, side: int) -> Image.Image:
     """Where an object shows its colour in an uncropped square of `side` dots, its outline and accents left out."""
-    return _draw(kind, "red", "plain", side).mask
+    return _draw(kind, "red", "plain", side, masked=True).mask
 
 
 def body_picture(kind: str, colour: str, side: int) -> Image.Image:
@@ -59,20 +58,18 @@ def body_picture(kind: str, colour: str, side: int) -> Image.Image:
 
 
 @lru_cache(maxsize=6000)
-def sprite(kind: str, colour: str, pattern: str, size: int, angle: int = 0, flipped: bool = False) -> Image.Image:
+def sprite(kind: str, colour: str, pattern: str, size: int, angle: int = 0) -> Image.Image:
     """An object about `size` pixels wide or high, cropped to what shows; `angle` turns it counter-clockwise."""
     side = round(size * (1 + 2 * MARGIN))
     art = _draw(kind, colour, pattern, side * SUPERSAMPLING).art
-    if flipped:
-        art = art.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if angle:
-        art = art.rotate(angle, Image.Resampling.BICUBIC, expand=True)
+        art = art.rotate(angle, Image.Resampling.NEAREST, expand=True)
     width, height = (round(length / SUPERSAMPLING) for length in art.size)
     art = art.resize((width, height), Image.Resampling.BOX)
     reach = max(round(size / 64), 1)
     framed = Image.new("RGBA", (width + 2 * reach, height + 2 * reach), (255, 255, 255, 0))
     framed.paste(art, (reach, reach))
-    halo = framed.getchannel("A").filter(ImageFilter.MaxFilter(2 * reach + 1)).point(lambda v: v * HALO_OPACITY)
+    halo = framed.getchannel("A").filter(ImageFilter.MaxFilter(2 * reach + 1)).point(_HALO)
     backed = Image.new("RGBA", framed.size, (255, 255, 255, 0))
     backed.putalpha(halo)
     backed.alpha_composite(framed)

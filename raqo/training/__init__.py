@@ -1,1 +1,1 @@
-"""Teaches a causal language model a retriever's preferences: CCD-SFT, QRE-SFT, PRO (RAQO, 'Progressive Preference Alignment')."""
+"""Teaches a causal language model a retriever's preferences: CCD-SFT, QRE-SFT and PRO (RAQO, ReCoT)."""

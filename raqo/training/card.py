@@ -30,9 +30,9 @@ def model_card(manifest: Manifest) -> str:
         [
             "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags: [raqo, query-rewriting]\n---",
             f"# Query rewriter, stage {manifest.stage}: {_TITLES[manifest.stage]}\n",
-            f"Stages passed: {stages}. It finds the words of a query that its retriever does not understand and rewrites",
-            "the query in words that the retriever prefers. It is made for one retriever only, the one named below; its",
-            "answers are plain text to be checked before use.\n",
+            f"Stages passed: {stages}. It finds the words of a query that its retriever does not understand and",
+            "rewrites the query in words that the retriever prefers. It is made for one retriever only, the one named",
+            "below; its answers are plain text to be checked before use.\n",
             _table(facts),
             "\n## Last training metrics\n",
             _table(metrics),

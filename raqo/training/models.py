@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
+from raqo.agents.rewriter import quiet_transformers
 from raqo.errors import ConfigError, message
 from raqo.training.settings import LoraSettings, WeightsDtype
 
 
 def resolve_model(name: str) -> Path:
-    """Return the folder of a model: ``sample``, a folder, or a Hugging Face name (fetched into its cache if need be)."""
+    """Return the folder of a model: ``sample``, a folder, or a Hugging Face name (fetched if not in its cache)."""
     if name == "sample":
         from raqo.sample.weights import BASE_LM_DIR
 
@@ -49,9 +50,10 @@ def load_model(folder: Path, *, dtype: WeightsDtype, lora: LoraSettings | None) 
     """Load a causal language model, with fresh adapters if asked for."""
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, trust_remote_code=False
-    )
+    with quiet_transformers():
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, trust_remote_code=False
+        )
     return model if lora is None else _with_adapters(model, lora)
 
 
@@ -61,7 +63,8 @@ def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
         model = model.merge_and_unload()
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.save_pretrained(folder)
+    with quiet_transformers():
+        model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 

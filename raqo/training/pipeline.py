@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import raqo
 from raqo.agents.prompts import prompt_hash
 from raqo.agents.rewriter import weights_hash
 from raqo.errors import DataError, RunFolderError, message
-from raqo.training.card import model_card
-from raqo.training.manifest import MANIFEST_FILE, Inputs, Manifest, differences, read_manifest, write_json
-from raqo.training.rows import Pair, RankedList, TrainingData, rows_hash
+from raqo.training.manifest import Inputs, Manifest, differences, read_manifest
+from raqo.training.rows import Pair, TrainingData, rows_hash
 from raqo.training.settings import SftSettings, TrainingSettings
+from raqo.training.stage_folder import close_partial, open_partial
 
 Stage = Literal["ccd", "qre", "pro"]
 IfExists = Literal["fail", "resume", "replace"]
@@ -43,7 +41,7 @@ class _Job:
     """One stage about to be made."""
 
     stage: Stage
-    rows: tuple[Pair, ...] | tuple[RankedList, ...]
+    rows: tuple[Any, ...]
     replay: tuple[Pair, ...]
     model_dir: Path
     inputs: Inputs
@@ -61,9 +59,9 @@ def train_stages(
 ) -> list[StageResult]:
     """Train stages one on top of the other, each into ``out_dir/<stage>`` (safetensors, tokenizer, manifest, card).
 
-    A finished stage whose inputs are the same is reused; one that was cut off goes on from its last checkpoint. Any choice
-    of stages is possible: ``("qre",)`` is the paper's ablation without detection. A stage's folder can be the base model
-    of a later call.
+    A finished stage whose inputs are the same is reused; one that was cut off goes on from its last checkpoint. Any
+    choice of stages is possible: ``("qre",)`` is the paper's ablation without detection. A stage's folder can be the
+    base model of a later call.
 
     Args:
         data: rows of the stages.
@@ -71,8 +69,8 @@ def train_stages(
         out_dir: where the stages' folders go.
         settings: of all stages.
         stages: which, in this order.
-        if_exists: a stage that is there already: ``fail`` refuses; ``resume`` reuses it and refuses where its inputs were
-            others; ``replace`` makes it anew where its inputs were others.
+        if_exists: a stage that is there already: ``fail`` refuses; ``resume`` reuses it and refuses where its inputs
+            were others; ``replace`` makes it anew where its inputs were others.
         progress: called with (stage, steps made, steps in all).
 
     Raises:
@@ -113,17 +111,19 @@ def _job(
         lineage=lineage,
         rows=rows_hash(rows),
         replay=rows_hash(replay) if replay else "",
-        settings={
-            **asdict(options),
-            "lora": asdict(settings.lora) if settings.lora else None,
-            "dtype": settings.dtype,
-        },
+        settings=_decisive(options, settings),
         seed=settings.seed,
         retriever=data.retriever,
         prompts=prompt_hash("detect", "rewrite"),
         code_version=raqo.__version__,
     )
     return _Job(stage, rows, replay, model_dir, inputs)
+
+
+def _decisive(options: SftSettings, settings: TrainingSettings) -> dict[str, Any]:
+    """The settings that the weights depend on."""
+    chosen = {name: value for name, value in asdict(options).items() if name != "save_steps"}
+    return {**chosen, "lora": asdict(settings.lora) if settings.lora else None, "dtype": settings.dtype}
 
 
 def _replayed(rows: Sequence[Pair], count: int, seed: int) -> tuple[Pair, ...]:
@@ -152,13 +152,10 @@ def _reuse(job: _Job, out_dir: Path, if_exists: IfExists) -> StageResult | None:
 
 
 def _train(job: _Job, out_dir: Path, settings: TrainingSettings, progress: StageProgress | None) -> StageResult:
-    partial = _partial_folder(job, out_dir)
-    manifest = _run(job, partial, settings, progress)
-    shutil.rmtree(partial / "checkpoints", ignore_errors=True)
-    (partial / "README.md").write_text(model_card(manifest), encoding="utf-8")
-    write_json(partial / MANIFEST_FILE, manifest)
     folder = out_dir / job.stage
-    _swap(partial, folder)
+    partial = open_partial(folder, job.inputs)
+    manifest = _run(job, partial, settings, progress)
+    close_partial(partial, folder, manifest)
     return StageResult(
         stage=job.stage, folder=folder, reused=False, steps=manifest.steps, metrics=dict(manifest.metrics)
     )
@@ -169,14 +166,13 @@ def _run(job: _Job, partial: Path, settings: TrainingSettings, progress: StagePr
     from raqo.training.pro_trainer import train_pro
     from raqo.training.sft import train_sft
 
-    report = (lambda done, total: progress(job.stage, done, total)) if progress else None
-    common = {
+    common: dict[str, Any] = {
         "model_dir": job.model_dir,
         "out_dir": partial,
         "lora": settings.lora,
         "dtype": settings.dtype,
         "seed": settings.seed,
-        "progress": report,
+        "progress": (lambda done, total: progress(job.stage, done, total)) if progress else None,
     }
     if job.stage == "pro":
         result = train_pro(job.rows, replay=job.replay, settings=settings.pro, **common)
@@ -191,36 +187,3 @@ def _run(job: _Job, partial: Path, settings: TrainingSettings, progress: StagePr
         metrics=result.metrics,
         weights=weights_hash(partial),
     )
-
-
-def _partial_folder(job: _Job, out_dir: Path) -> Path:
-    """The folder being worked in; one left by a run with other inputs is dropped."""
-    partial = out_dir / f".{job.stage}.partial"
-    started = partial / "inputs.json"
-    if partial.exists() and differences(job.inputs, _read_inputs(started)):
-        shutil.rmtree(partial)
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(message(str(partial), f"cannot be created ({error})", "give another --out")) from error
-    write_json(started, job.inputs)
-    return partial
-
-
-def _read_inputs(path: Path) -> dict[str, object]:
-    import json
-
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
-
-
-def _swap(new: Path, folder: Path) -> None:
-    """Put a finished folder in its place; the one it replaces goes away only then."""
-    old = folder.with_name(f".{folder.name}.replaced")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(new, folder)
-    shutil.rmtree(old, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Lists of candidates as tensors: sorted best first, prompts padded left and completions right, so that completions align."""
+"""Lists of candidates as tensors, best first: prompts padded left, completions right, so that completions align."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class ListCollator:
         """Build the tensors.
 
         Returns:
-            ``input_ids``, ``attention_mask``: (N, P + C); ``completion_mask``: (N, C), the end token included; ``mask``,
-            ``rewards``: (B, K); ``lengths``: (B,).
+            ``input_ids``, ``attention_mask``: (N, P + C); ``completion_mask``: (N, C), the end token included;
+            ``mask``, ``rewards``: (B, K); ``lengths``: (B,).
         """
         flat = [pair for item in lists for pair in item.candidates]
         width, tail = max(len(pair.prompt) for pair in flat), max(len(pair.completion) for pair in flat)
@@ -79,6 +79,6 @@ class ListCollator:
             "attention_mask": attended,
             "completion_mask": attended[:, width:].bool(),
             "mask": torch.arange(size) < counts[:, None],
-            "rewards": torch.tensor(rewards),
+            "rewards": torch.tensor(rewards, dtype=torch.float32),
             "lengths": torch.tensor([item.length for item in lists]),
         }

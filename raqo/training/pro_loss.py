@@ -1,6 +1,6 @@
 """Preference ranking optimisation: the mathematics, as pure functions of tensors.
 
-Sources: Song et al. 2024, 'Preference Ranking Optimization for Human Alignment', Eq. 7-9 and its public code; RAQO, Eq. 3.
+Sources: Song et al. 2024, 'Preference Ranking Optimization for Human Alignment', and its public code; RAQO, Eq. 3.
 Shapes: B lists, K candidates (padded), T completion tokens (padded). Candidates are ordered best first.
 """
 
@@ -30,8 +30,8 @@ def pro_terms(
     - ``shared`` (Eq. 3 as printed): $L_j = \log \sum_{i \ge j} e^{s_i g_j^*} - s_j g_j^*$
     - ``none``: $L_j = \log \sum_{i \ge j, g_{ji} \ne 0} e^{s_i} - s_j$
 
-    Scores are multiplied by gaps, never divided by temperatures, so ties are finite. Where all later candidates tie with j,
-    ``pairwise`` and ``shared`` give the constant $\log(K-j+1)$ and ``none`` gives 0: no gradient in either case. In
+    Scores are multiplied by gaps, never divided by temperatures, so ties are finite. Where all later candidates tie
+    with j, ``pairwise`` and ``shared`` give the constant $\log(K-j+1)$ and ``none`` gives 0: no gradient either way. In
     ``none`` a candidate that ties with j is no competitor of j.
 
     Args:
@@ -63,7 +63,7 @@ def pro_terms(
 
 
 def sft_term(best_nll: Tensor, lengths: Tensor, *, weight: float) -> Tensor:
-    """The likelihood term of PRO's reference code: mean over lists of ``weight * (k - 1)^2 * NLL of the best candidate``.
+    """The likelihood term of PRO's reference code: mean over lists of ``weight * (k - 1)^2 * NLL of the best``.
 
     Args:
         best_nll: (B,).
@@ -79,7 +79,7 @@ def candidate_scores(token_logps: Tensor, token_mask: Tensor) -> Tensor:
 
 
 def best_nll(token_logps: Tensor, token_mask: Tensor, *, reduction: Reduction) -> Tensor:
-    """Negative log-likelihood of the first candidate of each list, summed (reference) or averaged over its tokens: (B,)."""
+    """Negative log-likelihood of the first candidate, summed (reference) or averaged over its tokens: (B,)."""
     if reduction == "mean":
         return -candidate_scores(token_logps, token_mask)[:, 0]
     return -(token_logps * token_mask).sum(2)[:, 0]
@@ -91,8 +91,8 @@ def rescale_rewards(rewards: Tensor, mask: Tensor, *, how: Rescale, scale: float
     Args:
         rewards: (B, K).
         mask: (B, K).
-        how: ``minmax`` to 0..1 per list; ``zscore`` to mean 0 and (population) deviation 1 per list; ``scale`` times `scale`;
-            ``none``. A list of ties becomes all 0 under the first two.
+        how: ``minmax`` to 0..1 per list; ``zscore`` to mean 0 and (population) deviation 1 per list; ``scale`` times
+            `scale`; ``none``. A list of ties becomes all 0 under the first two.
         scale: factor of ``scale``.
     """
     if how == "scale":
@@ -115,8 +115,8 @@ def ranking_accuracy(scores: Tensor, rewards: Tensor, mask: Tensor, *, min_gap: 
     """How well scores order a batch of lists that are sorted best first.
 
     Returns:
-        Share of untied pairs in the right order (an equal score counts as wrong), and share of lists whose best candidate
-        has the highest score; NaN where there is no pair or no list of two.
+        Share of untied pairs in the right order (an equal score counts as wrong), and share of lists whose best
+        candidate has the highest score; NaN where there is no pair or no list of two.
     """
     better = (rewards[:, :, None] - rewards[:, None, :] > min_gap) & mask[:, :, None] & mask[:, None, :]
     right = better & (scores[:, :, None] > scores[:, None, :])

@@ -53,7 +53,14 @@ def train_pro(
 
     Args:
         rows: lists of candidates with rewards, in any order.
+        model_dir: the model to start from.
+        out_dir: receives the model, ``metrics.jsonl`` and ``checkpoints/``.
+        settings: of loss and optimiser.
         replay: pairs that are only to stay likely (see `SftSettings.replay`).
+        lora: adapters instead of full weights.
+        dtype: of the weights.
+        seed: of the order of lists and of dropout.
+        progress: called with (steps made, steps in all).
 
     Raises:
         DataError: no list has two candidates that fit into ``settings.max_length``.
@@ -70,9 +77,7 @@ def train_pro(
     trainer = ProTrainer(
         settings,
         model=load_model(model_dir, dtype=dtype, lora=lora),
-        args=TrainingArguments(
-            **arguments, activation_checkpointing=settings.gradient_checkpointing, remove_unused_columns=False
-        ),
+        args=TrainingArguments(**arguments, remove_unused_columns=False),
         train_dataset=lists,
         data_collator=ListCollator(tokenizer.pad_token_id),
         callbacks=[StepReports(out_dir / METRICS_FILE, progress)],

@@ -13,9 +13,6 @@ from typing import Any, TypeVar
 from raqo.errors import DataError, message
 
 
-Row = TypeVar("Row", "Pair", "RankedList")
-
-
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A prompt and what the model shall answer."""
@@ -43,6 +40,9 @@ class TrainingData:
     retriever: str = ""
 
 
+Row = TypeVar("Row", Pair, RankedList)
+
+
 def rows_hash(rows: Sequence[Pair | RankedList]) -> str:
     """SHA-256 of rows, in their order."""
     digest = hashlib.sha256()
@@ -54,7 +54,8 @@ def rows_hash(rows: Sequence[Pair | RankedList]) -> str:
 def read_training_data(folder: Path, *, retriever: str = "") -> TrainingData:
     """Read ``ccd.jsonl``, ``qre.jsonl`` and ``pro.jsonl`` of a folder; a missing file is an empty table.
 
-    Pairs have the fields ``prompt`` and ``completion``, lists ``prompt``, ``completions`` and ``rewards``; others are ignored.
+    Pairs have the fields ``prompt`` and ``completion``, lists ``prompt``, ``completions`` and ``rewards``; others are
+    ignored.
 
     Raises:
         DataError: none of the files exists, or a line is wrong (file and line are named).

@@ -28,7 +28,7 @@ class SftSettings:
         max_length: tokens of prompt and completion; longer rows are left out and counted.
         save_steps: steps between checkpoints to resume from; 0 for none.
         replay: rows of challenging concept detection mixed in again, as a share of this stage's rows. ReCoT asks one
-            model for both steps, and a small one forgets the first while it learns the second. The paper states none (0).
+            model for both steps, and a small one forgets the first while it learns the second. The paper states none.
     """
 
     learning_rate: float
@@ -63,7 +63,8 @@ class ProSettings(SftSettings):
     Attributes:
         ranking_length: candidates taken of each list, best first.
         temperature: ``pairwise`` as in the reference code of PRO, ``shared`` as RAQO's Eq. 3 is printed, ``none``.
-        rescale: what is done to the rewards of a list. Cosines of a CLIP model differ by hundredths, which makes the loss flat.
+        rescale: what is done to the rewards of a list. Cosines of a CLIP model differ by hundredths, which makes the
+            loss flat.
         reward_scale: factor of ``rescale: scale`` (CLIP's logit scale is 100).
         sft_weight: weight of the likelihood of the best candidate, as in the reference code of PRO; RAQO's equation has
             none (0). Replayed rows are learnt through this term.
@@ -104,8 +105,8 @@ class TrainingSettings:
 
     Attributes:
         model: the language model to start from: a folder, a Hugging Face name, or ``sample``.
-        dtype: of the weights as loaded, trained and saved. Full training in bfloat16 loses updates at the paper's learning
-            rates; use it with `lora`.
+        dtype: of the weights as loaded, trained and saved. Full training in bfloat16 loses updates at the paper's
+            learning rates; use it with `lora`.
     """
 
     model: str = "sample"

@@ -67,7 +67,6 @@ def train_sft(
         model=load_model(model_dir, dtype=dtype, lora=lora),
         args=SFTConfig(
             **trainer_arguments(settings, out_dir=out_dir, seed=seed, steps=steps),
-            gradient_checkpointing=settings.gradient_checkpointing,
             max_length=settings.max_length,
             dataset_kwargs={"skip_prepare_dataset": True},
         ),

@@ -21,8 +21,8 @@ class TokenPair:
 def encode_pairs(tokenizer: Any, prompts: Sequence[str], completions: Sequence[str]) -> list[TokenPair]:
     """Tokenise each completion in the context of its prompt.
 
-    Prompt and completion are read together, as they will be generated; the completion starts where that differs from the
-    prompt alone. Special tokens spelt out in the data stay text.
+    Prompt and completion are read together, as they will be generated; the completion starts where that differs from
+    the prompt alone. Special tokens spelt out in the data stay text.
     """
     if not prompts:
         return []

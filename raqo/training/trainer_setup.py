@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PrinterCallback, TrainerCallback
-from transformers.utils import logging as transformers_logging
 
+from raqo.agents.rewriter import quiet_transformers
 from raqo.training.settings import SftSettings
 
 Progress = Callable[[int, int], None]
@@ -45,6 +44,7 @@ def trainer_arguments(settings: SftSettings, *, out_dir: Path, seed: int, steps:
         "max_grad_norm": settings.max_grad_norm,
         "lr_scheduler_type": settings.lr_scheduler,
         "warmup_steps": round(settings.warmup_ratio * steps),
+        "activation_checkpointing": settings.gradient_checkpointing,
         "seed": seed,
         "data_seed": seed,
         "logging_steps": max(1, steps // 100),
@@ -69,7 +69,7 @@ def run(trainer: Any, out_dir: Path) -> dict[str, float]:
     checkpoint = last_checkpoint(out_dir / CHECKPOINTS)
     _forget_after(out_dir / METRICS_FILE, int(checkpoint.name.split("-")[-1]) if checkpoint else 0)
     trainer.remove_callback(PrinterCallback)
-    with _quiet():
+    with quiet_transformers():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     lines = (out_dir / METRICS_FILE).read_text(encoding="utf-8").splitlines()
     return dict(json.loads(lines[-1])) if lines else {}
@@ -100,20 +100,6 @@ class StepReports(TrainerCallback):  # type: ignore[misc]
         """Tell how far training is."""
         if self._progress:
             self._progress(state.global_step, state.max_steps)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' own bars and notices out of ours."""
-    bars, level = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()
 
 
 def _is_whole(checkpoint: Path) -> bool:

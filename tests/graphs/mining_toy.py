@@ -8,13 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from raqo.protocols import FloatArray, Perturbation, ReviewCase
-from raqo.records import Cost, Document, Failure, Hit, Query, Ranking, RetrievalDataset, Review, Trace
+from raqo.records import Document, Failure, Hit, Query, Ranking, RetrievalDataset, Review, Trace
 
 SYNONYMS = {
     "dinghy": "boat", "hound": "dog", "feline": "cat", "steed": "horse", "crimson": "red", "azure": "blue",
     "jade": "green", "golden": "yellow", "timberland": "forest", "shore": "beach", "metropolis": "city",
 }  # fmt: skip
-THINGS, COLOURS, PLACES = ["boat", "dog", "cat", "horse"], ["red", "blue", "green", "yellow"], ["forest", "beach", "city"]
+THINGS, COLOURS, PLACES = (
+    ["boat", "dog", "cat", "horse"],
+    ["red", "blue", "green", "yellow"],
+    ["forest", "beach", "city"],
+)
 CAPTIONS = [f"a {c} {t} in the {p}" for c, t, p in itertools.product(COLOURS, THINGS, PLACES)]
 KNOWN = sorted({*THINGS, *COLOURS, *PLACES})
 
@@ -104,9 +108,6 @@ class ScriptedReviewer:
     def review(self, cases: Sequence[ReviewCase]) -> list[Review | Failure]:
         self.cases += cases
         return [self._answer(case) for case in cases]
-
-    def last_costs(self) -> list[Cost]:
-        return [Cost(chat_calls=1, prompt_tokens=7)] * len(self.cases)
 
     def _answer(self, case: ReviewCase) -> Review | Failure:
         script = self.answers.get(case.query.query_id, [])

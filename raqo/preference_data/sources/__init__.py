@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from raqo.preference_data.sources import beir, coco, csv_table, huggingface, karpathy
 from raqo.preference_data.sources.captioned import i2t_view
 from raqo.preference_data.sources.detect import detect
 from raqo.preference_data.sources.problems import LoadReport, Problems, Reason
 from raqo.preference_data.sources.settings import Format, SourceSettings
 from raqo.records import RetrievalDataset
+from raqo.sample.dataset import sample_dataset
 
 __all__ = ["LoadReport", "Reason", "SourceSettings", "i2t_view", "load_dataset", "load_with_report"]
 
@@ -40,5 +43,9 @@ def _load(format: Format, settings: SourceSettings, problems: Problems) -> Retri
             return coco.load(settings, problems)
         case "beir":
             return beir.load(settings, problems)
+        case "sample":
+            return sample_dataset(
+                settings.split, cache_dir=Path(settings.cache or "runs/cache"), seed=settings.seed, limit=settings.limit
+            )
         case _:
             return huggingface.load(settings, problems)

@@ -52,7 +52,9 @@ def _rows(path: Path, settings: SourceSettings, problems: Problems) -> Iterator[
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    problems.add(Reason.MALFORMED, f"{path}:{reader.line_num}", f"not valid CSV ({error})", "quote it")
+                    problems.add(
+                        Reason.MALFORMED, f"{path}:{reader.reader.line_num}", f"not valid CSV ({error})", "quote it"
+                    )
                     continue
                 where = f"{path}:{reader.line_num}"
                 image, caption = (row.get(column) for column in columns)

@@ -21,6 +21,8 @@ def detect(settings: SourceSettings) -> Format:
     """
     if settings.format != "auto":
         return settings.format
+    if settings.path == "sample":
+        return "sample"
     path = Path(settings.path)
     found = _of_folder(path) if path.is_dir() else _of_file(path) if path.is_file() else None
     if found is None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from raqo.errors import ConfigError, message
 
-Format = Literal["auto", "csv", "karpathy", "coco", "huggingface", "beir"]
+Format = Literal["auto", "csv", "karpathy", "coco", "huggingface", "beir", "sample"]
 OnError = Literal["fail", "skip"]
 
 

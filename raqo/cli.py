@@ -1,0 +1,261 @@
+"""The command line: one verb, one function call. Heavy imports happen inside the verbs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raqo import __version__
+from raqo.errors import ConfigError, RaqoError, message
+
+if TYPE_CHECKING:
+    from raqo.config import RunConfig
+
+DESCRIPTION = "Retriever-adaptive query optimisation: mine a retriever's preferences, train a rewriter, serve it, measure it."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a verb; 0 done, 1 failed, 2 wrong use."""
+    arguments, rest = _parser().parse_known_args(argv)
+    overrides = [item for item in rest if "=" in item and not item.startswith("-")]
+    unknown = [item for item in rest if item not in overrides]
+    if unknown:
+        print(f"raqo: unknown argument {unknown[0]!r}; see `raqo {arguments.verb} --help`.", file=sys.stderr)
+        return 2
+    arguments.overrides = tuple(overrides)
+    # nothing of raqo's needs telemetry, and a missing network must not cost time-outs
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        run: Callable[[argparse.Namespace], None] = arguments.run
+        run(arguments)
+    except ConfigError as error:
+        print(f"raqo: {error}", file=sys.stderr)
+        return 2
+    except RaqoError as error:
+        print(f"raqo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("raqo: stopped; what was finished is kept, run the same command again to go on.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="raqo", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"raqo {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    verb = _verb(verbs, "demo", _demo, "the whole loop on the built-in sample world")
+    verb.add_argument("--quick", action="store_true", help="a small part of it, in at most 90 seconds")
+    verb.add_argument("--seed", type=int, default=0, help="of mining and training")
+    _out(verb, default="runs/demo", if_exists="replace")
+
+    for name, function, text in (
+        ("run", _run, "mine, build-data, train all and evaluate, one after the other"),
+        ("mine", _mine, "mine preferences from the retriever's feedback"),
+        ("build-data", _build_data, "make the preference data sets from the mined traces"),
+        ("evaluate", _evaluate, "compare the trained rewriter with the raw queries"),
+    ):
+        verb = _verb(verbs, name, function, text)
+        _config(verb)
+        _out(verb, default=None, if_exists="resume")
+
+    verb = _verb(verbs, "train", _train, "train stages on the preference data")
+    verb.add_argument("stage", choices=("ccd", "qre", "pro", "all"))
+    _config(verb)
+    _out(verb, default=None, if_exists="resume")
+
+    verb = _verb(verbs, "rewrite", _rewrite, "rewrite one query and show what it finds before and after")
+    verb.add_argument("text")
+    verb.add_argument("--rewriter", type=Path, required=True, metavar="RUN", help="a run folder")
+    _gallery(verb)
+
+    verb = _verb(verbs, "search", _search, "search with one query as it is")
+    verb.add_argument("text")
+    _config(verb)
+    _gallery(verb)
+
+    verb = _verb(verbs, "index", _index, "index the galleries of a configuration ahead of time")
+    _config(verb)
+
+    verb = _verb(verbs, "check", _check, "read a configuration and its data, and say what is wrong with them")
+    _config(verb)
+
+    verb = _verb(verbs, "sample", _sample, "make the sample world's shipped models anew")
+    verb.add_argument("action", choices=("build",))
+    verb.add_argument("--model", choices=("clip", "base_lm"), action="append", help="only this one (repeatable)")
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--out", type=Path, required=True, help="folder for the weights")
+    return parser
+
+
+def _verb(
+    verbs: Any, name: str, function: Callable[[argparse.Namespace], None], text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.set_defaults(run=function)
+    return parser
+
+
+def _config(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Any setting can be overridden: mining.max_rounds=3 training.pro.epochs=2"
+    parser.add_argument("--config", type=Path, required=True, help="a YAML file; see configs/")
+
+
+def _out(parser: argparse.ArgumentParser, *, default: str | None, if_exists: str) -> None:
+    parser.add_argument(
+        "--out", type=Path, required=default is None, default=default and Path(default), help="the run folder"
+    )
+    parser.add_argument(
+        "--if-exists",
+        choices=("fail", "resume", "replace"),
+        default=if_exists,
+        help="a run folder that is there already: refuse it, go on with it, or also remake parts whose inputs changed",
+    )
+
+
+def _gallery(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gallery", help="which of the run's data sets is searched (default: the first evaluated one)")
+    parser.add_argument("-k", type=int, default=5, help="hits to show")
+
+
+def _load(arguments: argparse.Namespace) -> RunConfig:
+    from raqo.config import load_config
+
+    return load_config(arguments.config, arguments.overrides)
+
+
+def _print(arguments: argparse.Namespace, value: dict[str, Any], text: str) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False) if arguments.json else text)
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.demo import demo_config, run_all
+
+    overrides = (f"seed={arguments.seed}", *arguments.overrides)
+    config = demo_config(quick=arguments.quick, overrides=overrides)
+    _finish(arguments, *run_all(config, arguments.out, if_exists=arguments.if_exists))
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.demo import run_all
+
+    _finish(arguments, *run_all(_load(arguments), arguments.out, if_exists=arguments.if_exists))
+
+
+def _finish(arguments: argparse.Namespace, table: str, page: Path) -> None:
+    report = json.loads(page.with_name("report.json").read_text(encoding="utf-8"))
+    _print(arguments, report, f"{table}\n\nreport: {page}")
+
+
+def _mine(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.mine import run_mining
+    from raqo.workflows.parts import Parts
+    from raqo.workflows.run_folder import open_run
+
+    config = _load(arguments)
+    folder = open_run(arguments.out, config, arguments.if_exists)
+    report = run_mining(Parts(config), folder)
+    _print(arguments, report, "\n".join(f"{name}: {value}" for name, value in report.items()))
+
+
+def _build_data(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.mine import run_build
+    from raqo.workflows.parts import Parts
+    from raqo.workflows.run_folder import open_run
+
+    config = _load(arguments)
+    folder = open_run(arguments.out, config, arguments.if_exists)
+    rows = run_build(Parts(config), folder)
+    _print(arguments, rows, "\n".join(f"{name}: {count} rows" for name, count in rows.items()))
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.parts import Parts
+    from raqo.workflows.run_folder import open_run
+    from raqo.workflows.train import STAGES, run_training
+
+    config = _load(arguments)
+    folder = open_run(arguments.out, config, arguments.if_exists)
+    stages = STAGES if arguments.stage == "all" else (arguments.stage,)
+    results = run_training(Parts(config), folder, stages=stages, if_exists=arguments.if_exists)
+    found: dict[str, Any] = {result.stage: {"folder": str(result.folder), **result.metrics} for result in results}
+    _print(arguments, found, "\n".join(f"{stage}: {values}" for stage, values in found.items()))
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from raqo.evaluation.table import format_table
+    from raqo.workflows.evaluate import run_evaluation
+    from raqo.workflows.parts import Parts
+    from raqo.workflows.run_folder import open_run
+
+    config = _load(arguments)
+    folder = open_run(arguments.out, config, arguments.if_exists)
+    rows = run_evaluation(Parts(config), folder).rows
+    _print(arguments, {"rows": [row.as_json() for row in rows]}, format_table(rows))
+
+
+def _rewrite(arguments: argparse.Namespace) -> None:
+    from raqo.records import RewriteResult
+    from raqo.workflows.rewrite import rewrite_one
+    from raqo.workflows.show import result_json, result_text
+
+    for step in rewrite_one(arguments.text, arguments.rewriter, gallery=arguments.gallery, k=arguments.k):
+        if isinstance(step, RewriteResult):
+            _print(arguments, result_json(step), result_text(step))
+
+
+def _search(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.parts import Parts
+    from raqo.workflows.rewrite import search_one
+
+    ranking, documents = search_one(arguments.text, Parts(_load(arguments)), gallery=arguments.gallery, k=arguments.k)
+    hits = [
+        {"rank": rank, "doc_id": hit.doc_id, "score": hit.score, "shows": documents[hit.doc_id].image or documents[hit.doc_id].text}
+        for rank, hit in enumerate(ranking.hits, start=1)
+    ]
+    text = "\n".join(f"{hit['rank']:>3}  {hit['score']:.4f}  {hit['doc_id']}  {hit['shows']}" for hit in hits)
+    _print(arguments, {"hits": hits}, text or "nothing found")
+
+
+def _index(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.parts import Parts
+
+    config = _load(arguments)
+    parts = Parts(config)
+    found = {}
+    for name in ("train", *config.data.evaluate):
+        retriever = parts.gallery(parts.dataset(name).documents)
+        found[name] = {"documents": retriever.size, "fingerprint": retriever.fingerprint}
+    _print(arguments, found, "\n".join(f"{name}: {values}" for name, values in found.items()))
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.parts import Parts
+
+    config = _load(arguments)
+    parts = Parts(config)
+    found = {}
+    for name in ("train", *config.data.evaluate):
+        dataset = parts.dataset(name)
+        found[name] = {"documents": len(dataset.documents), "queries": len(dataset.queries)}
+    _print(arguments, found, "\n".join(f"{name}: {values}" for name, values in found.items()))
+
+
+def _sample(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.build_sample import MODELS, build_sample
+
+    if arguments.overrides:
+        raise ConfigError(message("raqo sample", "takes no settings", "leave them out"))
+    build_sample(arguments.out, models=tuple(arguments.model or MODELS), seed=arguments.seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

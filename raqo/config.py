@@ -1,0 +1,84 @@
+"""The whole run as nested frozen dataclasses, read from YAML with dotted overrides. Loads no heavy library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from raqo import config_loader
+from raqo.agents.lexical import LexicalSettings
+from raqo.agents.perturber import PerturberSettings
+from raqo.agents.rewriter import RewriterSettings
+from raqo.errors import ConfigError, message
+from raqo.evaluation.settings import EvaluationSettings
+from raqo.graphs.gate import Gate
+from raqo.graphs.settings import MiningSettings
+from raqo.preference_data.build import BuildSettings
+from raqo.preference_data.sources.settings import SourceSettings
+from raqo.records import Direction
+from raqo.retrievers.settings import RetrieverSettings
+from raqo.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """Which data are mined and which are evaluated on.
+
+    Attributes:
+        train: mined, and used to calibrate the gate. Never evaluated on.
+        evaluate: held-out data by the name they have in the table.
+    """
+
+    train: SourceSettings
+    evaluate: dict[str, SourceSettings] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """Everything a run depends on; the resolved form is written into the run folder.
+
+    Attributes:
+        seed: of every random choice outside the data.
+        gate_precision: the share of right answers above the gate's threshold, when it is calibrated on the training data;
+            ``None`` takes `gate` as it is.
+        directions: what is evaluated.
+        ablations: also train ``qre`` without ``ccd``, and evaluate every stage and the untrained base.
+        encoder: sentence encoder of the pair filter: a folder, a hub name, or the default that comes with raqo.
+        cache_dir: indexes and drawn pictures, shared between runs.
+    """
+
+    data: DataSettings
+    retriever: RetrieverSettings = field(default_factory=RetrieverSettings)
+    reviewer: LexicalSettings = field(default_factory=LexicalSettings)
+    perturber: PerturberSettings = field(default_factory=PerturberSettings)
+    mining: MiningSettings = field(default_factory=MiningSettings)
+    build: BuildSettings = field(default_factory=BuildSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    rewriter: RewriterSettings = field(default_factory=RewriterSettings)
+    gate: Gate = field(default_factory=Gate)
+    gate_precision: float | None = 0.98
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    directions: tuple[Direction, ...] = (Direction.T2I,)
+    ablations: bool = False
+    encoder: str = "all-MiniLM-L6-v2"
+    cache_dir: str = "runs/cache"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.gate_precision is not None and not 0.5 <= self.gate_precision <= 1:
+            problem = f"expected 0.5 to 1, got {self.gate_precision}"
+            raise ConfigError(message("gate_precision", problem, "give e.g. 0.98, or null to switch it off"))
+
+
+def load_config(source: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a YAML file and apply dotted overrides (``training.pro.learning_rate=1e-4``).
+
+    Raises:
+        ConfigError: unknown key (with the nearest valid name), wrong type, missing value, unreadable file.
+    """
+    return config_loader.load(RunConfig, source, overrides)
+
+
+IfExists = Literal["fail", "resume", "replace"]

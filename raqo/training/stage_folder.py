@@ -1,0 +1,54 @@
+"""Where a stage is worked on and how it gets its final name: never half a model under that name."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from raqo.errors import RunFolderError, message
+from raqo.training.card import model_card
+from raqo.training.manifest import MANIFEST_FILE, Inputs, Manifest, differences, write_json
+
+_STARTED = "inputs.json"
+
+
+def open_partial(folder: Path, inputs: Inputs) -> Path:
+    """Return the folder to work in, beside the final one; what a run with other inputs left there is dropped.
+
+    Raises:
+        RunFolderError: it cannot be created.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    if partial.exists() and differences(inputs, _read(partial / _STARTED)):
+        shutil.rmtree(partial)
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        write_json(partial / _STARTED, inputs)
+    except OSError as error:
+        problem = f"cannot be written ({error})"
+        raise RunFolderError(message(str(partial), problem, "free the place or give another --out")) from error
+    return partial
+
+
+def close_partial(partial: Path, folder: Path, manifest: Manifest) -> None:
+    """Add manifest and card, drop what was needed to resume, and put the folder in its place."""
+    shutil.rmtree(partial / "checkpoints", ignore_errors=True)
+    (partial / _STARTED).unlink(missing_ok=True)
+    (partial / "README.md").write_text(model_card(manifest), encoding="utf-8")
+    write_json(partial / MANIFEST_FILE, manifest)
+    old = folder.with_name(f".{folder.name}.replaced")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(partial, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}

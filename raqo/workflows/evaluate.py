@@ -1,0 +1,129 @@
+"""`raqo evaluate`: every system against the raw query, on held-out data, in both directions where asked."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from raqo.config import RunConfig
+from raqo.errors import ConfigError, DataError, message
+from raqo.evaluation.compare import ORACLE, Comparison, EvaluationRow, System, compare, correct
+from raqo.evaluation.deltas import query_deltas, write_deltas
+from raqo.evaluation.examples import ExampleGroup, choose_examples
+from raqo.evaluation.task import image_to_text, text_to_image
+from raqo.evaluation.trec import write_qrels, write_run
+from raqo.graphs.gate import Gate
+from raqo.graphs.rewriting import rewrite_queries
+from raqo.protocols import Retriever, Rewriter
+from raqo.records import Direction, Query
+from raqo.workflows.mine import check_encoder, read_gate
+from raqo.workflows.parts import Parts
+from raqo.workflows.progress import bar
+from raqo.workflows.run_folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """The rows of all tasks, corrected together, and the examples of the main system."""
+
+    main: str
+    rows: tuple[EvaluationRow, ...]
+    examples: tuple[ExampleGroup, ...]
+
+
+def run_evaluation(parts: Parts, folder: RunFolder) -> Evaluated:
+    """Evaluate the run's models on the configured data sets; writes TREC runs and per-query changes as well."""
+    check_encoder(parts, folder)
+    models = model_folders(parts.config, folder, parts.base_model)
+    main = list(models)[-1]
+    gate = read_gate(folder)
+    rows: list[EvaluationRow] = []
+    examples: list[ExampleGroup] = []
+    total = sum(len(parts.dataset(split).queries) for split in parts.config.data.evaluate) * len(models)
+    if not total:
+        raise ConfigError(message("data.evaluate", "no data set is given", "name at least one held-out data set"))
+    with bar("evaluate", total, "rewrites") as shown:
+        loaded = {name: _load(path, parts) for name, path in models.items()}
+        for split in parts.config.data.evaluate:
+            dataset = parts.dataset(split)
+            retriever = parts.gallery(dataset.documents)
+            systems: dict[str, System] = {}
+            if dataset.reference:
+                systems[ORACLE] = System(texts=dataset.reference)
+            for name, rewriter in loaded.items():
+                systems[name] = _rewritten(dataset.queries, retriever, rewriter, gate, parts.config.rewriter.batch_size)
+                shown.update(len(dataset.queries))
+            compared = _compared(parts, dataset_name=split, retriever=retriever, systems=systems)
+            for comparison in compared:
+                rows += comparison.rows
+                _write_files(comparison, folder.evaluation)
+            t2i = next((found for found in compared if found.task.direction is Direction.T2I), None)
+            if t2i:
+                settings = parts.config.evaluation
+                examples += choose_examples(t2i, main, dataset, per_outcome=settings.examples, seed=settings.seed)
+    return Evaluated(main=main, rows=tuple(correct(rows)), examples=tuple(examples))
+
+
+def model_folders(config: RunConfig, folder: RunFolder, base_model: Path) -> dict[str, Path]:
+    """The rewriters to compare by their name in the table, the final one last."""
+    stages = [stage for stage in ("ccd", "qre", "pro") if (folder.models / stage).is_dir()]
+    if "qre" not in stages:
+        raise DataError(message(str(folder.models), "there is no trained rewriter", "run `raqo train all` first"))
+    final = {"+".join(stages): folder.models / stages[-1]}
+    if not config.ablations:
+        return final
+    found = {"base": base_model, "qre": folder.ablation / "qre", "ccd+qre": folder.models / "qre", **final}
+    return {name: path for name, path in found.items() if path.is_dir()}
+
+
+def _load(path: Path, parts: Parts) -> Rewriter:
+    from raqo.agents.rewriter import LocalRewriter
+
+    return LocalRewriter(path, settings=parts.config.rewriter)
+
+
+def _rewritten(queries: Sequence[Query], retriever: Retriever, rewriter: Rewriter, gate: Gate, size: int) -> System:
+    started = time.monotonic()
+    results = rewrite_queries(queries, retriever=retriever, rewriter=rewriter, gate=gate, k=10)
+    return System(
+        texts={result.query.query_id: result.final_text for result in results},
+        results={result.query.query_id: result for result in results},
+        seconds=time.monotonic() - started,
+    )
+
+
+def _compared(
+    parts: Parts, *, dataset_name: str, retriever: Retriever, systems: Mapping[str, System]
+) -> list[Comparison]:
+    settings, dataset = parts.config.evaluation, parts.dataset(dataset_name)
+    found = []
+    for direction in parts.config.directions:
+        if direction is Direction.T2I:
+            task = text_to_image(dataset, retriever, depth=settings.depth)
+        else:
+            task = image_to_text(dataset, parts.gallery, depth=settings.depth)
+        found.append(compare(systems, task, settings))
+    return found
+
+
+def _write_files(comparison: Comparison, folder: Path) -> None:
+    place = folder / f"{comparison.task.split}-{comparison.task.direction.value}"
+    place.mkdir(parents=True, exist_ok=True)
+    write_qrels(place / "qrels.txt", comparison.task.targets)
+    for name, rankings in comparison.rankings.items():
+        write_run(place / f"{name}.run", rankings, tag=name)
+        write_deltas(place / f"{name}.jsonl", query_deltas(comparison, name))
+
+
+def read_losses(folder: RunFolder) -> dict[str, list[tuple[float, float]]]:
+    """Loss curves of the trained stages."""
+    losses = {}
+    for stage in ("ccd", "qre", "pro"):
+        path = folder.models / stage / "metrics.jsonl"
+        if path.is_file():
+            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            losses[stage] = [(line["step"], line["loss"]) for line in lines if "loss" in line]
+    return losses

@@ -1,0 +1,140 @@
+"""Every retriever keeps the promises of `raqo.protocols.Retriever`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from raqo.protocols import Chat, Encoder, Retriever
+from raqo.records import Document, Hit, Query, Ranking
+from raqo.retrievers.build import build_encoder, build_retriever
+from raqo.retrievers.settings import RetrieverSettings
+from raqo.testing import ScriptedChat, ToyRetriever, check_retriever, toy_dataset, write_tiny_clip
+
+ODD = [Query("empty"), Query("dots", "... ?!"), Query("unknown", "zzz qqq"), Query("long", "a red boat " * 200)]
+
+
+@pytest.fixture(scope="module")
+def clip_settings(tmp_path_factory: pytest.TempPathFactory) -> RetrieverSettings:
+    folder = write_tiny_clip(tmp_path_factory.mktemp("model"))
+    return RetrieverSettings(model=f"local-dir:{folder}", batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    paths = []
+    for number in range(40):
+        path = folder / f"{number:02}.png"
+        Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(path)
+        paths.append(str(path))
+    return paths
+
+
+@pytest.mark.parametrize("engine", ["bm25s", "rank_bm25"])
+@pytest.mark.parametrize("stop_words", [True, False])
+def test_bm25(engine: str, stop_words: bool, tmp_path: Path) -> None:
+    dataset = toy_dataset()
+    settings = RetrieverSettings(kind="bm25", engine=engine, stop_words=stop_words)
+    retriever = build_retriever(settings, dataset.documents, index_dir=tmp_path)
+    assert isinstance(retriever, Retriever)
+    check_retriever(retriever, [*dataset.queries, *ODD])
+
+
+def test_clip_text_to_image(clip_settings: RetrieverSettings, pictures: list[str], tmp_path: Path) -> None:
+    copies = [Document(f"copy{row}", image=pictures[0]) for row in range(30)]
+    documents = [*copies, *(Document(f"d{row}", image=path) for row, path in enumerate(pictures))]
+    encoder = build_encoder(clip_settings)
+    assert isinstance(encoder, Encoder)
+    retriever = build_retriever(clip_settings, documents, index_dir=tmp_path, encoder=encoder)
+    check_retriever(retriever, [*toy_dataset().queries, *ODD])
+
+
+def test_clip_image_to_text(clip_settings: RetrieverSettings, pictures: list[str], tmp_path: Path) -> None:
+    retriever = build_retriever(clip_settings, toy_dataset().documents, index_dir=tmp_path)
+    check_retriever(retriever, [Query(f"q{row}", image=path) for row, path in enumerate(pictures[:20])])
+
+
+def test_toy() -> None:
+    dataset = toy_dataset()
+    check_retriever(ToyRetriever(dataset.documents), [*dataset.queries, *ODD])
+
+
+def test_the_toy_misses_what_it_has_never_heard_of_and_finds_the_reference() -> None:
+    dataset = toy_dataset()
+    toy = ToyRetriever(dataset.documents)
+    common = [Query(query.query_id, dataset.reference[query.query_id]) for query in dataset.queries]
+    for name, queries in (("rare", dataset.queries), ("common", common)):
+        found = [ranking.rank_of(dataset.targets[ranking.query_id][0]) == 1 for ranking in toy.search(queries, k=10)]
+        assert all(found) if name == "common" else sum(found) <= len(found) / 2
+
+
+class _Broken(ToyRetriever):
+    def __init__(self, fault: str) -> None:
+        super().__init__(toy_dataset().documents)
+        self.fault, self.calls = fault, 0
+
+    @property
+    def fingerprint(self) -> str:
+        return super().fingerprint + (str(self.calls) if self.fault == "fingerprint" else "")
+
+    def search(self, queries: list[Query], *, k: int) -> list[Ranking]:  # type: ignore[override]
+        self.calls += 1
+        rankings = super().search(queries, k=k + (self.fault == "k"))
+        if self.fault == "order":
+            return rankings[::-1]
+        if self.fault == "ties":
+            return [Ranking(one.query_id, _swap_equal(one.hits)) for one in rankings]
+        if self.fault == "ascending":
+            return [Ranking(one.query_id, tuple(Hit(h.doc_id, -h.score) for h in one.hits)) for one in rankings]
+        if self.fault == "batch" and len(queries) == 1:
+            return [Ranking(one.query_id, tuple(Hit(h.doc_id, h.score + 1) for h in one.hits)) for one in rankings]
+        return rankings
+
+    def similarity(self, queries: list[Query], doc_ids: list[str]) -> np.ndarray:  # type: ignore[override,type-arg]
+        return super().similarity(queries, doc_ids) * (2 if self.fault == "similarity" else 1)
+
+
+def _swap_equal(hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
+    for at, (left, right) in enumerate(zip(hits, hits[1:], strict=False)):
+        if left.score == right.score:
+            return (*hits[:at], right, left, *hits[at + 2 :])
+    return hits
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("k", "hits for a limit"),
+        ("order", "keep the order"),
+        ("ties", "equal scores"),
+        ("ascending", "must not rise"),
+        ("batch", "one by one"),
+        ("similarity", "search said"),
+        ("fingerprint", "must not change"),
+    ],
+)
+def test_the_check_finds_each_fault_and_names_it(fault: str, said: str) -> None:
+    with pytest.raises(AssertionError, match=said):
+        check_retriever(_Broken(fault), toy_dataset().queries)
+
+
+def test_scripted_chat_plays_its_answers_in_order_and_records_the_calls() -> None:
+    chat = ScriptedChat(["one", "two three", RuntimeError("down")])
+    assert isinstance(chat, Chat)
+    first, second = chat.complete([{"role": "user", "content": "say two"}], n=2, seed=7)
+    assert (first.text, second.text, second.completion_tokens) == ("one", "two three", 2)
+    assert chat.calls[0]["seed"] == 7
+    assert chat.calls[0]["messages"][0]["content"] == "say two"
+    with pytest.raises(RuntimeError, match="down"):
+        chat.complete([])
+    with pytest.raises(AssertionError, match="longer script"):
+        chat.complete([])
+
+
+def test_scripted_chat_computes_answers() -> None:
+    chat = ScriptedChat(lambda messages: messages[-1]["content"].upper())
+    assert chat.complete([{"content": "loud"}])[0].text == "LOUD"
