@@ -59,7 +59,7 @@ def measure(folder: Path, steps: int, batch_size: int) -> None:
 
     queries = [row.prompt.split("\n")[0].removeprefix("Query: ") for row in rows[:512]]
     for size in (1, 16, 64, 128, 256):
-        generate(folder / "sft", queries[: max(16, 2 * size)], size)
+        generate(model_dir, queries[: max(16, 2 * size)], size)
 
 
 def make_row(words: list[str], rng: random.Random) -> Pair:
@@ -112,13 +112,13 @@ def plain_loop(model_dir: Path, rows: list[Pair], steps: int, batch_size: int) -
 
 
 def generate(folder: Path, queries: list[str], batch_size: int) -> None:
-    # no model trained so shortly ends its answers, so each takes all its tokens
+    # an untrained model does not end its answers, so each takes all its tokens
     rewriter = LocalRewriter(folder, settings=RewriterSettings(batch_size=batch_size, max_new_tokens=24))
     started = time.perf_counter()
     rewriter.rewrite(queries, [()] * len(queries))
     seconds = time.perf_counter() - started
     speed = len(queries) / seconds
-    print(f"generate, batch {batch_size}: {speed:.0f} queries/s, at most {24 * speed:.0f} tokens/s")
+    print(f"generate, batch {batch_size}: {speed:.0f} queries/s, {24 * speed:.0f} tokens/s")
 
 
 def timed(run: object, name: str, steps: int) -> float:

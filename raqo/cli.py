@@ -16,7 +16,7 @@ from raqo.errors import ConfigError, RaqoError, message
 if TYPE_CHECKING:
     from raqo.config import RunConfig
 
-DESCRIPTION = "Retriever-adaptive query optimisation: mine a retriever's preferences, train a rewriter, serve it, measure it."
+DESCRIPTION = "Mine a retriever's preferences, train a query rewriter on them, serve it, measure it."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,9 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(
-    verbs: Any, name: str, function: Callable[[argparse.Namespace], None], text: str
-) -> argparse.ArgumentParser:
+def _verb(verbs: Any, name: str, function: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.set_defaults(run=function)
@@ -162,7 +160,7 @@ def _mine(arguments: argparse.Namespace) -> None:
 
     config = _load(arguments)
     folder = open_run(arguments.out, config, arguments.if_exists)
-    report = run_mining(Parts(config), folder)
+    report = run_mining(Parts(config), folder, if_exists=arguments.if_exists)
     _print(arguments, report, "\n".join(f"{name}: {value}" for name, value in report.items()))
 
 
@@ -218,8 +216,9 @@ def _search(arguments: argparse.Namespace) -> None:
 
     ranking, documents = search_one(arguments.text, Parts(_load(arguments)), gallery=arguments.gallery, k=arguments.k)
     hits = [
-        {"rank": rank, "doc_id": hit.doc_id, "score": hit.score, "shows": documents[hit.doc_id].image or documents[hit.doc_id].text}
+        {"rank": rank, "doc_id": hit.doc_id, "score": hit.score, "shows": document.image or document.text}
         for rank, hit in enumerate(ranking.hits, start=1)
+        for document in (documents[hit.doc_id],)
     ]
     text = "\n".join(f"{hit['rank']:>3}  {hit['score']:.4f}  {hit['doc_id']}  {hit['shows']}" for hit in hits)
     _print(arguments, {"hits": hits}, text or "nothing found")

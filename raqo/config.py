@@ -41,11 +41,12 @@ class RunConfig:
 
     Attributes:
         seed: of every random choice outside the data.
-        gate_precision: the share of right answers above the gate's threshold, when it is calibrated on the training data;
+        gate_precision: share of right answers above the gate's threshold when it is calibrated on the training data;
             ``None`` takes `gate` as it is.
         directions: what is evaluated.
         ablations: also train ``qre`` without ``ccd``, and evaluate every stage and the untrained base.
         encoder: sentence encoder of the pair filter: a folder, a hub name, or the default that comes with raqo.
+        wordnet: folder of a WordNet database whose synonyms the reviewer and the perturber may use, where it exists.
         cache_dir: indexes and drawn pictures, shared between runs.
     """
 
@@ -63,6 +64,7 @@ class RunConfig:
     directions: tuple[Direction, ...] = (Direction.T2I,)
     ablations: bool = False
     encoder: str = "all-MiniLM-L6-v2"
+    wordnet: str | None = "/usr/share/wordnet"
     cache_dir: str = "runs/cache"
     seed: int = 0
 

@@ -48,6 +48,18 @@ def _construct_section(loader: Any, node: Any) -> _Section:
 _Loader.add_constructor("tag:yaml.org,2002:map", _construct_section)
 
 
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Safe YAML that escapes line breaks other than ``\\n``; PyYAML writes them bare and then reads a blank."""
+
+
+def _represent_text(dumper: Any, text: str) -> Any:
+    style = '"' if any(letter in text for letter in "\r\x85\u2028\u2029\ufeff") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
 def load(cls: type[T], source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> T:
     """Build a nested frozen dataclass from YAML, with dotted overrides on top.
 
@@ -70,7 +82,7 @@ def load(cls: type[T], source: str | Path | Mapping[str, Any], overrides: Sequen
 
 def dump(config: Any) -> str:
     """Write a configuration as YAML; `load` of the result gives an equal configuration."""
-    return str(yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True, width=120))
+    return str(yaml.dump(_plain(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 def _read(path: Path) -> _Section:

@@ -31,7 +31,7 @@ class MissingExtraError(RaqoError, ImportError):
 
 
 def message(where: str, problem: str, fix: str) -> str:
-    """Join the parts of an error text: ``pairs.jsonl:412: 3 rewards for 5 candidates; give one reward per candidate.``."""
+    """Join the parts of an error: ``pairs.jsonl:412: 3 rewards for 5 candidates; give one reward per candidate.``."""
     return f"{where}: {problem}; {fix.rstrip('.')}."
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +233,7 @@ def _check_hits(ranking: Ranking, limit: int) -> None:
     for hit in ranking.hits:
         assert type(hit.score) is float, f"{where}: scores must be float, got {type(hit.score).__name__}"
         assert math.isfinite(hit.score), f"{where}: the score of {hit.doc_id!r} is {hit.score}"
-    for better, worse in zip(ranking.hits, ranking.hits[1:], strict=False):
+    for better, worse in pairwise(ranking.hits):
         assert better.score >= worse.score, f"{where}: scores must not rise, {better} before {worse}"
         in_order = better.score > worse.score or better.doc_id < worse.doc_id
         assert in_order, f"{where}: equal scores must be ordered by document id, {better} before {worse}"

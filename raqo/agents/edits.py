@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from raqo.agents.spans import Span
+from raqo.agents.spans import Span, is_content
 from raqo.agents.vocabulary import Neighbour, Vocabulary
 from raqo.agents.wordnet import WordNet
 
@@ -38,16 +38,25 @@ class Wordings:
         k: corpus phrases for each span.
         min_cosine: a phrase further away means something else.
         commonness: what a phrase's frequency counts beside its cosine.
+        commoner_by: a wording must be this many times as frequent as any content word of the span.
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, wordnet: WordNet | None, *, k: int, min_cosine: float, commonness: float
+        self,
+        vocabulary: Vocabulary,
+        wordnet: WordNet | None,
+        *,
+        k: int,
+        min_cosine: float,
+        commonness: float,
+        commoner_by: float,
     ) -> None:
         self._vocabulary = vocabulary
         self._wordnet = wordnet
         self._k = k
         self._min_cosine = min_cosine
         self._commonness = commonness
+        self._commoner_by = commoner_by
 
     def __call__(self, forms: Iterable[str]) -> dict[str, list[Neighbour]]:
         """Wordings for each distinct casefolded span."""
@@ -56,16 +65,16 @@ class Wordings:
         return {form: self._near(form, row) for form, row in zip(distinct, rows, strict=True)}
 
     def _near(self, form: str, row: Sequence[Neighbour]) -> list[Neighbour]:
-        near = [found for found in row if found.cosine >= self._min_cosine]
+        near = list(row)
         if self._wordnet:
             known = {found.text for found in near}
             counted = [(text, self._vocabulary.count(text)) for text in self._wordnet.synonyms(form)]
             near += [
-                Neighbour(text, SYNONYM_COSINE, SYNONYM_COSINE, count)
-                for text, count in counted
-                if count and text not in known
+                Neighbour(text, SYNONYM_COSINE, SYNONYM_COSINE, count) for text, count in counted if text not in known
             ]
-        return near
+        said = max((self._vocabulary.count(word) for word in form.split() if is_content(word)), default=0)
+        floor = max(1.0, self._commoner_by * said)
+        return [found for found in near if found.cosine >= self._min_cosine and found.count >= floor]
 
 
 def likeliest(
@@ -94,7 +103,7 @@ def likeliest(
 
 
 def _meant(edits: Iterable[Edit]) -> list[Edit]:
-    """Of overlapping spans with one wording keep the nearest in meaning: "red" for "crimson", not for "crimson dinghy"."""
+    """Of overlapping spans with one wording keep the nearest: "red" is for "crimson", not for "crimson dinghy"."""
     kept: dict[str, list[Edit]] = {}
     for edit in sorted(edits, key=lambda edit: (-edit.cosine, edit.span)):
         same = kept.setdefault(edit.wording, [])

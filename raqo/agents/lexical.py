@@ -51,6 +51,8 @@ class LexicalSettings:
         min_gain: a rewrite must raise the target's similarity by this.
         commonness_weight: what a phrase's frequency counts beside its cosine. With all-MiniLM-L6-v2 over the sample's
             words, 0.4 brings the common wording among the first 24 for 88% of the rare ones, 0 for 75%.
+        commoner_by: a wording is at least this many times as frequent as any content word that it replaces; a rare word
+            may well be a mistake of the retriever, a common one hardly.
         feedback_weight: what one standard deviation of the bare phrase's similarity with the target counts.
     """
 
@@ -64,6 +66,7 @@ class LexicalSettings:
     min_cosine: float = 0.15
     min_gain: float = 0.01
     commonness_weight: float = 0.4
+    commoner_by: float = 2.0
     feedback_weight: float = 0.15
 
     def __post_init__(self) -> None:
@@ -124,6 +127,7 @@ class LexicalReviewer:
             k=self._settings.neighbours,
             min_cosine=self._settings.min_cosine,
             commonness=self._settings.commonness_weight,
+            commoner_by=self._settings.commoner_by,
         )
         self._name = "lexical+wordnet" if wordnet else "lexical"
         self._asked: list[int] = []

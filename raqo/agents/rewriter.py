@@ -82,6 +82,8 @@ class LocalRewriter:
         return self._answer([render_rewrite(text, some) for text, some in zip(texts, concepts, strict=True)], n=n)
 
     def _answer(self, prompts: Sequence[str], *, n: int) -> list[list[str]]:
+        # half a surrogate pair, as JSON may hold, cannot be tokenised
+        prompts = [prompt.encode("utf-8", "replace").decode() for prompt in prompts]
         distinct = list(dict.fromkeys(prompts))
         if not distinct:
             return []
@@ -95,7 +97,7 @@ class LocalRewriter:
             (prompt for prompt in distinct if len(ids[prompt]) <= self._max_prompt), key=lambda p: len(ids[p])
         )
         answers: dict[str, list[str]] = {}
-        size = max(1, self._settings.batch_size // n)
+        size = self._settings.batch_size if n == 1 else max(1, self._settings.batch_size // (2 * n))
         for start in range(0, len(order), size):
             batch = order[start : start + size]
             answers.update(zip(batch, self._generate([ids[prompt] for prompt in batch], n), strict=True))
@@ -105,8 +107,8 @@ class LocalRewriter:
         import torch
 
         batch = self._tokenizer.pad({"input_ids": list(rows)}, return_tensors="pt").to(self._model.device)
-        # beams that end alike after folding leave fewer than n, so look at some more
-        beams = {} if n == 1 else {"num_beams": 2 * n, "num_return_sequences": 2 * n, "early_stopping": True}
+        # twice as many beams, for some are alike once folded; stopping early would put short answers first
+        beams = {} if n == 1 else {"num_beams": 2 * n, "num_return_sequences": 2 * n, "early_stopping": False}
         with torch.inference_mode():
             output = self._model.generate(
                 **batch,

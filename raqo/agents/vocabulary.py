@@ -86,6 +86,11 @@ class Vocabulary:
         self._commonness = np.array([math.log1p(count) / scale for count in self._counts.values()], dtype=np.float32)
         self._near: dict[tuple[str, float], tuple[Neighbour, ...]] = {}
 
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """All phrases, most frequent first."""
+        return tuple(self._phrases)
+
     def count(self, phrase: str) -> int:
         """Occurrences of a casefolded phrase; 0 for a phrase outside the vocabulary."""
         return self._counts.get(phrase, 0)

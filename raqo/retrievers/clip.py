@@ -93,7 +93,7 @@ class ClipEncoder:
         """
         unique = list(dict.fromkeys(paths))
         batches = _batched(self._pixels(unique), self._batch_size)
-        encoded = [self._run(self._clip.model.encode_image, torch.stack(batch)) for batch in batches]
+        encoded = [self._run(self._encode_pixels, torch.stack(batch)) for batch in batches]
         if not encoded:
             return self._empty()
         rows = {path: row for row, path in enumerate(unique)}
@@ -109,6 +109,10 @@ class ClipEncoder:
             encoded = [self._run(self._encode_tokens, ids[rows, : int(ends[rows].max()) + 1]) for rows in parts]
             back = torch.argsort(order).numpy()
             yield from (row.copy() for row in np.concatenate(encoded)[back])  # copies: a kept row keeps no batch alive
+
+    def _encode_pixels(self, pixels: Tensor) -> Tensor:
+        features: Tensor = self._clip.model.encode_image(pixels.contiguous(memory_format=torch.channels_last))
+        return features
 
     def _encode_tokens(self, ids: Tensor) -> Tensor:
         return encode_tokens(self._clip.model, ids)

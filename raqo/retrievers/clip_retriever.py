@@ -141,8 +141,11 @@ def _encode(encoder: Encoder, items: Sequence[tuple[str | None, str | None]]) ->
 
 def _embed(encoder: Encoder, gallery: Gallery, on_error: OnError) -> tuple[list[str], FloatArray, list[Skipped]]:
     """Embed each distinct content once, so that copies of one picture tie exactly: ids, (n, d), and who is left out."""
-    keys = [content or document.doc_id for document, content in zip(gallery.documents, gallery.hashes, strict=True)]
-    distinct = dict(zip(reversed(keys), reversed(gallery.documents), strict=True))
+    keyed = zip(gallery.documents, gallery.hashes, strict=True)
+    keys = [content or f"unreadable {document.doc_id}" for document, content in keyed]
+    distinct: dict[str, Document] = {}
+    for key, document in zip(keys, gallery.documents, strict=True):
+        distinct.setdefault(key, document)
     results: dict[str, FloatArray | str] = {}
     with tqdm(total=len(distinct), desc="embedding the gallery", unit="doc", disable=None) as bar:
         for part in _parts(list(distinct.items())):

@@ -161,7 +161,7 @@ def _scene_columns(scene: Scene) -> list[int]:
 
 
 def _label_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Softmax cross-entropy per group of labels; several labels of a group share the mass, an empty group costs nothing."""
+    """Softmax cross-entropy per group of labels; labels of one group share the mass, an empty group costs nothing."""
     total = logits.new_zeros(())
     for part, wanted in zip(logits.split(_label_widths(), 1), target.split(_label_widths(), 1), strict=True):
         mass = wanted / wanted.sum(1, keepdim=True).clamp(min=1)
@@ -176,9 +176,9 @@ def _augment(images: Tensor) -> Tensor:
     if torch.rand(()) < 0.5:
         scaled = scaled.flip(3)
     left, top = torch.randint(0, 5, (2,)).tolist()
-    return F.pad(scaled, (2, 2, 2, 2), mode="replicate")[..., top : top + IMAGE_SIZE, left : left + IMAGE_SIZE].contiguous(
-        memory_format=torch.channels_last
-    )
+    padded = F.pad(scaled, (2, 2, 2, 2), mode="replicate")
+    shifted = padded[..., top : top + IMAGE_SIZE, left : left + IMAGE_SIZE]
+    return shifted.contiguous(memory_format=torch.channels_last)
 
 
 def _save(model: nn.Module, tokenizer: Any, out: Path) -> None:

@@ -108,7 +108,7 @@ def _example(
     words = [_any_wording(mention, rng) for mention in said]
     form = rng.randrange(len(FORMS))
     query = caption(said, words, form)
-    chosen = sorted(rng.sample(range(len(said)), rng.choice((0, 1, 1, 2, 2, 3))))
+    chosen = sorted(rng.sample(range(len(said)), rng.choice((0, 1, 2, 2, 3, 3, 4))))
     named = [words[index] for index in chosen]
     foreign = {}
     if rng.random() < FOREIGN_SHARE:

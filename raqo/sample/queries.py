@@ -12,8 +12,10 @@ from raqo.sample.scene import Scene
 # How often the retriever's training captions use the common, the familiar and the rare wordings.
 CAPTION_WEIGHTS = (0.80, 0.17, 0.03)
 FAMILIAR_SHARE = 0.1
+# Of the rare wordings in queries, so many are among those the retriever has seldom met; it has never met the others.
+KNOWN_RARE_SHARE = 0.25
 # How many challenging wordings a challenging query has, with weights.
-CHALLENGES = ((1, 2, 3), (0.35, 0.45, 0.20))
+CHALLENGES = ((2, 3, 4), (0.25, 0.45, 0.30))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,13 @@ def plain_query(scene: Scene, rng: random.Random) -> SampleQuery:
 
 
 def challenging_query(scene: Scene, rng: random.Random, *, held_out: bool, focus: str | None = None) -> SampleQuery:
-    """A query in which one to three concepts are said in rare words.
+    """A query in which two to four concepts are said in rare words.
 
     Args:
         scene: what the query describes.
         rng: the source of every choice.
         held_out: draw the rare words from those kept for the split ``unseen``, else from those mining may see.
-        focus: part and slot, as ``a.colour``, that is made challenging first; usually what tells the scene from its twins.
+        focus: part and slot, as ``a.colour``, made challenging first; usually what tells the scene from its twins.
     """
     said = mentions(scene)
     words = _known_words(said, rng)
@@ -62,7 +64,10 @@ def challenging_query(scene: Scene, rng: random.Random, *, held_out: bool, focus
     chosen = sorted(order[: rng.choices(*CHALLENGES)[0]])
     for index in chosen:
         concept = said[index].concept
-        words[index] = rng.choice(concept.held_out if held_out else concept.mined)
+        known = not held_out and rng.random() < KNOWN_RARE_SHARE
+        words[index] = rng.choice(
+            concept.captioned_rare if known else concept.held_out if held_out else concept.unknown
+        )
     return _query(said, words, tuple(words[index] for index in chosen), rng)
 
 
@@ -70,7 +75,9 @@ def _known_words(said: Sequence[Mention], rng: random.Random) -> list[str]:
     return [m.concept.familiar if rng.random() < FAMILIAR_SHARE else m.concept.common for m in said]
 
 
-def _query(said: Sequence[Mention], words: Sequence[str], challenging: tuple[str, ...], rng: random.Random) -> SampleQuery:
+def _query(
+    said: Sequence[Mention], words: Sequence[str], challenging: tuple[str, ...], rng: random.Random
+) -> SampleQuery:
     form = rng.randrange(len(FORMS))
     reference = caption(said, [mention.concept.common for mention in said], form)
     return SampleQuery(caption(said, words, form), reference, challenging)

@@ -3,15 +3,15 @@
 Each concept has one *common* wording, one *familiar* one, and several *rare* ones: near synonyms, rare words and short
 descriptions. The rare ones are divided by position, alike for every concept:
 
-====== ============================== ========================================
-rare   the retriever's captions        the rewriter's mining and training
-====== ============================== ========================================
-0, 3   never                           yes
-1, 4   never (1) / very seldom (4)     never: held out for the split ``unseen``
-2      very seldom                     yes
-====== ============================== ========================================
+====== ========================= ========================================
+rare   the retriever's captions  the rewriter's mining and training
+====== ========================= ========================================
+0, 3   never                     yes
+1      never                     never: held out for the split ``unseen``
+2, 4   very seldom               yes
+====== ========================= ========================================
 
-So three of five rare wordings never reach the retriever, and two of five never reach mining or alignment.
+So three of five rare wordings never reach the retriever, and one of five never reaches mining or alignment.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-HELD_OUT = (1, 4)
+HELD_OUT = (1,)
 NEVER_CAPTIONED = (0, 1, 3)
 
 # slot -> concept -> (common, familiar, rare 0..4)
@@ -60,7 +60,8 @@ _TABLE: dict[str, dict[str, str]] = {
         "guitar": "guitar|ukulele|lute|mandolin|banjo|instrument with six strings|sitar",
         "drum": "drum|snare|bongo|timpani|tabor|percussion to beat with sticks|tambour",
         "bell": "bell|chime|carillon|gong|tocsin|metal thing that rings|clanger",
-        "ladder": "ladder|stepladder|set of rungs|folding steps|climbing rungs|two rails with rungs between|scaling steps",
+        "ladder": "ladder|stepladder|set of rungs|folding steps|climbing rungs|two rails with rungs between|"
+        "scaling steps",
     },
     "colour": {
         "red": "red|scarlet|crimson|vermilion|ruby|blood-coloured|cherry",
@@ -127,9 +128,9 @@ class Concept:
     rare: tuple[str, ...]
 
     @property
-    def mined(self) -> tuple[str, ...]:
-        """Challenging wordings that mining and alignment may see."""
-        return tuple(word for index, word in enumerate(self.rare) if index not in HELD_OUT)
+    def unknown(self) -> tuple[str, ...]:
+        """Rare wordings that the retriever has never met; mining and alignment may see them."""
+        return tuple(self.rare[index] for index in NEVER_CAPTIONED if index not in HELD_OUT)
 
     @property
     def held_out(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ SPLIT_SIZES = {"retriever": 48_000, "train": 4_000, "val": 500, "test": 1_000}
 
 @dataclass(frozen=True, slots=True)
 class WorldScene:
-    """A scene with the part and slot in which its near-twins differ (``a.colour``), or None for a scene without twins."""
+    """A scene with the part and slot in which its near-twins differ (``a.colour``); None for a scene without twins."""
 
     scene: Scene
     focus: str | None

@@ -80,7 +80,16 @@ def train_sft(
 
 
 class _QuietSftTrainer(SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer without its telemetry."""
+    """TRL's trainer without its telemetry, and as fast as a plain loop on a CPU."""
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Take the model's own loss on a CPU; TRL's tiled one, made for GPUs, makes a step half as long again there."""
+        if return_outputs or inputs["labels"].device.type != "cpu":
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        count = {} if num_items_in_batch is None else {"num_items_in_batch": num_items_in_batch}
+        return model(**inputs, **count, use_cache=False).loss
 
     def _send_telemetry(self) -> None:
         pass

@@ -43,7 +43,7 @@ def run_all(config: RunConfig, out: Path, *, if_exists: IfExists = "replace") ->
     parts = Parts(config)
     seconds: dict[str, float] = {}
     with PeakMemory() as memory:
-        mined = _timed("mine_s", seconds, lambda: run_mining(parts, folder))
+        mined = _timed("mine_s", seconds, lambda: run_mining(parts, folder, if_exists=if_exists))
         rows = _timed("mine_s", seconds, lambda: run_build(parts, folder))
         say(f"data: {', '.join(f'{count} {name}' for name, count in rows.items())} rows; gate {read_gate(folder)}")
         trained = _timed("train_s", seconds, lambda: _train(config, parts, folder, if_exists))

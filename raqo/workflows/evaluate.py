@@ -64,6 +64,7 @@ def run_evaluation(parts: Parts, folder: RunFolder) -> Evaluated:
             if t2i:
                 settings = parts.config.evaluation
                 examples += choose_examples(t2i, main, dataset, per_outcome=settings.examples, seed=settings.seed)
+    folder.save(parts.config)
     return Evaluated(main=main, rows=tuple(correct(rows)), examples=tuple(examples))
 
 

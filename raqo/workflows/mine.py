@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from raqo import config_loader
+from raqo.config import IfExists
 from raqo.errors import DataError, FingerprintError, message
 from raqo.graphs.gate import Gate, calibrate_gate, confidence
 from raqo.protocols import Retriever
@@ -18,8 +19,10 @@ from raqo.workflows.progress import bar, say
 from raqo.workflows.run_folder import RunFolder, write_json
 
 
-def run_mining(parts: Parts, folder: RunFolder) -> dict[str, Any]:
+def run_mining(parts: Parts, folder: RunFolder, *, if_exists: IfExists = "resume") -> dict[str, Any]:
     """Mine the training data into the trace log; queries that are in it already are not mined again.
+
+    With ``replace`` a log of another retriever or of other settings is set aside under another name.
 
     Returns:
         The report of this run as JSON values.
@@ -30,13 +33,16 @@ def run_mining(parts: Parts, folder: RunFolder) -> dict[str, Any]:
     dataset = parts.dataset("train")
     retriever = parts.gallery(dataset.documents)
     dataset = _reachable(dataset, retriever, parts)
-    write_json(folder.retriever, {"fingerprint": retriever.fingerprint, "encoder": parts.encoder_fingerprint})
     reviewer, perturber = parts.reviewer(retriever, dataset)
     settings = replace(parts.config.mining, seed=parts.config.seed)
+    decisive = _settings_hash(parts)
+    if if_exists == "replace":
+        _set_aside(folder, retriever.fingerprint, decisive)
     with (
-        TraceLog(folder.traces, retriever=retriever.fingerprint, settings=_settings_hash(parts)) as log,
+        TraceLog(folder.traces, retriever=retriever.fingerprint, settings=decisive) as log,
         bar("mine", len(dataset.queries), "queries") as shown,
     ):
+        write_json(folder.retriever, {"fingerprint": retriever.fingerprint, "encoder": parts.encoder_fingerprint})
         already = len({query_id for query_id, origin in log.done if str(origin) == "optimize"})
         if already:
             say(f"mine: {already} of {len(dataset.queries)} queries are in {folder.traces.name} already, reused")
@@ -52,7 +58,21 @@ def run_mining(parts: Parts, folder: RunFolder) -> dict[str, Any]:
             settings=settings,
             progress=shown.update,
         )
+    folder.save(parts.config)
     return asdict(report)
+
+
+def _set_aside(folder: RunFolder, retriever: str, settings: str) -> None:
+    """Keep traces that cost something, but out of the way of those of another retriever or other settings."""
+    from raqo.preference_data.trace_log import read_header
+
+    if not folder.traces.exists() or not folder.traces.stat().st_size:
+        return
+    header = read_header(folder.traces)
+    if (header.retriever, header.settings) != (retriever, settings):
+        aside = folder.traces.with_name(f"traces-{header.retriever[:8]}-{header.settings[:8]}.jsonl")
+        folder.traces.replace(aside)
+        say(f"mine: {folder.traces.name} was mined under other settings; kept as {aside.name}")
 
 
 def run_build(parts: Parts, folder: RunFolder) -> dict[str, int]:
@@ -71,6 +91,7 @@ def run_build(parts: Parts, folder: RunFolder) -> dict[str, int]:
     data = build(read_traces(folder.traces), replace(parts.config.build, seed=parts.config.seed), prompts)
     export(data, folder.data)
     write_json(folder.gate, asdict(_calibrated(parts)))
+    folder.save(parts.config)
     return {"ccd": len(data.ccd), "qre": len(data.qre), "pro": len(data.pro), "pairs": len(data.pairs)}
 
 
@@ -93,7 +114,7 @@ def check_encoder(parts: Parts, folder: RunFolder) -> None:
     mined = json.loads(folder.retriever.read_text(encoding="utf-8"))["encoder"]
     if mined != parts.encoder_fingerprint:
         problem = f"the run was mined with encoder {mined}, the configuration gives {parts.encoder_fingerprint}"
-        raise FingerprintError(message(str(folder.path), problem, "use the same retriever, or mine and train for this one"))
+        raise FingerprintError(message(str(folder.path), problem, "use the same retriever, or mine and train anew"))
 
 
 def _calibrated(parts: Parts) -> Gate:
@@ -123,6 +144,7 @@ def _reachable(dataset: RetrievalDataset, retriever: Retriever, parts: Parts) ->
 def _settings_hash(parts: Parts) -> str:
     """Of everything that decides what a trace holds, beside the retriever."""
     config = parts.config
-    decisive = [config.mining, config.reviewer, config.perturber]
-    text = "\n".join([*map(config_loader.dump, decisive), config.encoder, str(config.seed)])
+    # what a query gives does not depend on its batch
+    decisive = [replace(config.mining, batch_size=1), config.reviewer, config.perturber]
+    text = "\n".join([*map(config_loader.dump, decisive), config.encoder, str(config.wordnet), str(config.seed)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

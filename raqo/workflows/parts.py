@@ -93,7 +93,7 @@ class Parts:
         from raqo.agents.wordnet import load_wordnet
 
         vocabulary = Vocabulary(count_phrases(query.text for query in dataset.queries), self.text_encoder)
-        wordnet = load_wordnet()
+        wordnet = load_wordnet(Path(self.config.wordnet)) if self.config.wordnet else None
         reviewer = LexicalReviewer(
             retriever=retriever, vocabulary=vocabulary, wordnet=wordnet, settings=self.config.reviewer
         )

@@ -43,7 +43,9 @@ def served_context(run: Path, *, gallery: str | None = None, k: int = 10) -> Con
     return Context(retriever=retriever, rewriter=rewriter, gate=read_gate(folder), k=k)
 
 
-def search_one(text: str, parts: Parts, *, gallery: str | None = None, k: int = 5) -> tuple[Ranking, dict[str, Document]]:
+def search_one(
+    text: str, parts: Parts, *, gallery: str | None = None, k: int = 5
+) -> tuple[Ranking, dict[str, Document]]:
     """Search with one query as it is; gives the documents by id too."""
     retriever, documents = open_gallery(parts, gallery)
     (ranking,) = retriever.search([Query("query", text)], k=k)

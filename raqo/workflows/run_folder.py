@@ -25,6 +25,10 @@ class RunFolder:
         """The resolved configuration."""
         return self.path / "config.yaml"
 
+    def save(self, config: RunConfig) -> None:
+        """Write the resolved configuration."""
+        write_text(self.config, config_loader.dump(config))
+
     @property
     def retriever(self) -> Path:
         """Fingerprints of the retriever that was mined."""
@@ -71,7 +75,7 @@ def open_run(path: Path, config: RunConfig, if_exists: IfExists) -> RunFolder:
 
     Args:
         path: of the folder.
-        config: written as ``config.yaml``.
+        config: written as ``config.yaml`` into a new folder; in one that is there, a stage that ends well writes it.
         if_exists: ``fail``; ``resume`` (go on; finished parts are checked one by one and reused where their inputs are
             the same); ``replace`` (as resume, but parts with other inputs are made anew).
 
@@ -87,7 +91,8 @@ def open_run(path: Path, config: RunConfig, if_exists: IfExists) -> RunFolder:
             raise RunFolderError(message(str(path), problem, "give --out an empty or new folder"))
         if if_exists == "fail":
             raise RunFolderError(message(str(path), "is there already", "give --if-exists resume or another --out"))
-    write_text(folder.config, config_loader.dump(config))
+    if not folder.config.exists():
+        folder.save(config)
     return folder
 
 

@@ -32,9 +32,7 @@ def result_text(result: RewriteResult) -> str:
         f"{'before':<36}after",
     ]
     pairs = zip(result.before.hits, result.after.hits, strict=False)
-    lines += [
-        f"{f'{a.doc_id}  {a.score:.4f}':<36}{b.doc_id}  {b.score:.4f}" for a, b in pairs
-    ]
+    lines += [f"{f'{a.doc_id}  {a.score:.4f}':<36}{b.doc_id}  {b.score:.4f}" for a, b in pairs]
     return "\n".join(lines)
 
 

@@ -60,4 +60,5 @@ def _train(
             say(f"train {label}: {result.folder} has the same inputs, reused")
         results.append(result)
         base = result.folder
+    folder.save(parts.config)
     return results

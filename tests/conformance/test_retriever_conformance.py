@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ class _Broken(ToyRetriever):
 
 
 def _swap_equal(hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
-    for at, (left, right) in enumerate(zip(hits, hits[1:], strict=False)):
+    for at, (left, right) in enumerate(pairwise(hits)):
         if left.score == right.score:
             return (*hits[:at], right, left, *hits[at + 2 :])
     return hits

@@ -1,8 +1,8 @@
 """Golden values of the PRO loss.
 
-Computed once with an independent float64 numpy implementation of the formulas in `raqo.training.pro_loss.pro_terms`, written
-as plain loops; example G' was also checked against the published reference code of PRO (equal to 1e-15 there). ``eps`` marks
-the values of that code, which adds 1e-10 inside the logarithm. Scores s are mean log-probabilities, r are rewards.
+Computed once with an independent float64 numpy implementation of the formulas in `raqo.training.pro_loss.pro_terms`,
+written as plain loops; example G' was also computed by the published reference code of PRO (equal to 1e-15). ``eps``
+marks values of that code, which adds 1e-10 inside the logarithm. Scores s are mean log-probabilities, r are rewards.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ def data() -> TrainingData:
         ccd=tuple(Pair(render_detect(query), f" {word}") for word, query in queries.items()),
         qre=tuple(Pair(render_rewrite(queries[w], [w]), f" a {common} here") for w, common in WORDS.items()),
         pro=tuple(
-            RankedList(render_rewrite(queries[w], [w]), (f" a {w} here", f" a {c} thing", f" a {c} here"), (0.21, 0.24, 0.29))
+            RankedList(
+                render_rewrite(queries[w], [w]), (f" a {w} here", f" a {c} thing", f" a {c} here"), (0.21, 0.24, 0.29)
+            )
             for w, c in WORDS.items()
         ),
         retriever="r1",

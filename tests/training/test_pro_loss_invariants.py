@@ -32,7 +32,9 @@ def test_padding_and_company_change_nothing(rows: list[list[tuple[float, float]]
     together = pro_terms(*batch(rows, width=8), temperature=temperature).sum(1)
     alone = [pro_terms(*batch([row]), temperature=temperature).sum().item() for row in rows]
     assert together.tolist() == pytest.approx(alone, abs=1e-9)
-    assert pro_loss(*batch(rows[::-1]), temperature=temperature).item() == pytest.approx(sum(alone) / len(alone), abs=1e-9)
+    assert pro_loss(*batch(rows[::-1]), temperature=temperature).item() == pytest.approx(
+        sum(alone) / len(alone), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)

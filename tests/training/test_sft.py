@@ -84,7 +84,9 @@ def test_too_long_rows_are_left_out_and_counted(base_model: Path, data: Training
         train_sft([long], model_dir=base_model, out_dir=tmp_path, settings=few)
 
 
-def test_adapters_are_merged_into_plain_weights(base_model: Path, data: TrainingData, tmp_path: Path, greedy: Ask) -> None:
+def test_adapters_are_merged_into_plain_weights(
+    base_model: Path, data: TrainingData, tmp_path: Path, greedy: Ask
+) -> None:
     settings = SftSettings(learning_rate=2e-2, max_steps=20, batch_size=4, bf16=False, save_steps=0)
     lora = LoraSettings(rank=4, alpha=8, dropout=0.0)
     train_sft(data.ccd, model_dir=base_model, out_dir=tmp_path, settings=settings, lora=lora)
@@ -109,9 +111,9 @@ def test_a_killed_run_ends_where_an_undisturbed_one_does(base_model: Path, data:
         def progress(done, total):
             if done == 13:
                 os.kill(os.getpid(), signal.SIGKILL)
-        train_sft([Pair(*row) for row in rows], model_dir=Path({str(base_model)!r}), out_dir=Path({str(tmp_path / "cut")!r}),
-                  settings=SftSettings(learning_rate=4e-3, max_steps=24, batch_size=3, bf16=False, save_steps=5),
-                  progress=progress)
+        settings = SftSettings(learning_rate=4e-3, max_steps=24, batch_size=3, bf16=False, save_steps=5)
+        model, out = Path({str(base_model)!r}), Path({str(tmp_path / "cut")!r})
+        train_sft([Pair(*row) for row in rows], model_dir=model, out_dir=out, settings=settings, progress=progress)
     """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env={**os.environ}, capture_output=True)
     assert killed.returncode == -signal.SIGKILL
@@ -135,7 +137,11 @@ def test_a_killed_run_ends_where_an_undisturbed_one_does(base_model: Path, data:
 
 
 def test_a_checkpoint_cut_off_while_it_was_written_is_passed_over(tmp_path: Path) -> None:
-    for name, state in {"checkpoint-5": '{"global_step": 5}', "checkpoint-10": '{"global_st', "checkpoint-15": None}.items():
+    for name, state in {
+        "checkpoint-5": '{"global_step": 5}',
+        "checkpoint-10": '{"global_st',
+        "checkpoint-15": None,
+    }.items():
         (tmp_path / name).mkdir()
         if state is not None:
             (tmp_path / name / "trainer_state.json").write_text(state)

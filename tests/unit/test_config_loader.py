@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from raqo.config_loader import dump, load
@@ -143,13 +143,17 @@ runs = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(runs)
+@example(Run(name="\x85"))
+@example(Run(name=" a\u2028\n\rb\ufeff "))
 def test_dump_and_load_round_trip(tmp_path_factory: pytest.TempPathFactory, run: Run) -> None:
     path = tmp_path_factory.getbasetemp() / "round_trip.yaml"
     path.write_text(dump(run), encoding="utf-8", newline="\n")
     assert load(Run, path) == run
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.recursive(st.none() | st.integers() | numbers | texts, lambda x: st.lists(x) | st.dictionaries(texts, x)))
 def test_any_value_gives_a_config_or_a_config_error(value: Any) -> None:
     for key in ("name", "out", "limit", "shuffle", "colour", "weights", "either", "training"):

@@ -3,7 +3,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raqo.agents import prompts
@@ -199,6 +199,7 @@ some_settings = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(attempt_lists, max_size=5), st.lists(attempt_lists, max_size=5), some_settings, st.randoms())
 def test_invariants(
     hard: list[list[Attempt]], plain: list[list[Attempt]], settings: BuildSettings, chance: random.Random

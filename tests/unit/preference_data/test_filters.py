@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raqo.errors import ConfigError
@@ -29,6 +29,7 @@ def test_each_reason_is_named() -> None:
     assert dropped == [DropReason.UNCHANGED, DropReason.DUPLICATE, DropReason.EMPTY, DropReason.DISSIMILAR]
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(), st.lists(st.tuples(st.text(), st.floats(-1, 1))), st.floats(-1, 1))
 def test_what_is_kept_is_new_similar_and_complete(
     original: str, tried: list[tuple[str, float]], threshold: float

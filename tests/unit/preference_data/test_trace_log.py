@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import raqo
@@ -70,6 +70,7 @@ def test_a_trace_is_logged_once_per_query_and_origin(path: Path) -> None:
     assert len(list(read_traces(path))) == 2
 
 
+@settings(deadline=None, max_examples=60)
 @given(cut=st.integers(min_value=0), keep=st.integers(min_value=0, max_value=4))
 def test_a_log_torn_anywhere_opens_with_all_whole_lines(
     tmp_path_factory: pytest.TempPathFactory, cut: int, keep: int

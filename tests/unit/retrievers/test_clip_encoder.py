@@ -112,7 +112,7 @@ def test_lone_surrogates_are_data_not_a_crash(encoder: ClipEncoder) -> None:
 
 
 def test_an_unreadable_picture_ends_the_call(encoder: ClipEncoder, pictures: list[str], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="none.png"):
+    with pytest.raises(DataError, match=r"none\.png"):
         encoder.encode_images([*pictures, str(tmp_path / "none.png"), *pictures])
 
 
@@ -178,7 +178,7 @@ def test_a_damaged_model_folder_is_one_clear_error(folder: Path, tmp_path: Path,
     if damage == "remove":
         (copy / name).unlink()
     else:
-        (copy / name).write_bytes((copy / name).read_bytes()[:300])
+        (copy / name).write_bytes((copy / name).read_bytes()[:100])
     with pytest.raises(DataError, match=name):
         load_clip(f"local-dir:{copy}", "cpu")
 
@@ -202,26 +202,37 @@ def test_a_missing_folder_is_named() -> None:
         load_clip("local-dir:no-such-model", "cpu")
 
 
-def test_built_in_models_load_safetensors_with_the_activation_of_their_tag(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Loads the real architecture from a file in place of the download."""
+@pytest.fixture
+def built_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model that open_clip knows by name, its weights already downloaded."""
     import open_clip
-    from safetensors.torch import save_file
 
-    weights = tmp_path / "weights.safetensors"
-    plain = open_clip.create_model("RN50")
-    save_file({name: value.clone() for name, value in plain.state_dict().items()}, weights, metadata={"format": "pt"})
+    config = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]
+    config["text_cfg"].pop("hf_tokenizer_name", None)
+    weights = folder / "open_clip_model.safetensors"
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny", config)
+    tag = {"url": "", "hf_hub": "raqo/tiny/", "quick_gelu": True, "mean": (0.1, 0.1, 0.1)}
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny", {"openai": tag})
     for module in (open_clip, open_clip.factory):
         monkeypatch.setattr(module, "download_pretrained", lambda *_, **__: str(weights))
-    loaded = load_clip("open_clip:RN50/openai", "cpu")
-    assert loaded.name == "RN50/openai"
+    return weights
+
+
+@pytest.mark.filterwarnings("error:QuickGELU mismatch")
+def test_built_in_models_get_the_activation_and_colours_of_their_tag(built_in: Path) -> None:
+    loaded = load_clip("open_clip:tiny/openai", "cpu")
+    assert loaded.name == "tiny/openai"
     assert "QuickGELU" in {type(module).__name__ for module in loaded.model.modules()}
+    assert loaded.model.visual.preprocess_cfg["mean"] == (0.1, 0.1, 0.1)
     assert not loaded.model.training
-    for module in (open_clip, open_clip.factory):
-        monkeypatch.setattr(module, "download_pretrained", lambda *_, **__: str(tmp_path / "weights.pt"))
-    with pytest.raises(DataError, match="not safetensors"):
-        load_clip("open_clip:RN50/openai", "cpu")
+
+
+def test_built_in_weights_that_are_not_safetensors_are_refused(built_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import open_clip
+
+    monkeypatch.setattr(open_clip, "download_pretrained", lambda *_, **__: "weights.pt")
+    with pytest.raises(DataError, match=r"weights\.pt, which is not safetensors"):
+        load_clip("open_clip:tiny/openai", "cpu")
 
 
 def test_without_network_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +243,7 @@ def test_without_network_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(open_clip, "download_pretrained", offline)
     with pytest.raises(DataError, match=r"no route to host.*local-dir"):
-        load_clip("open_clip:RN50/openai", "cpu")
+        load_clip("open_clip:ViT-B-32/openai", "cpu")
 
 
 def test_loading_says_nothing(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
