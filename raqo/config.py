@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from raqo import config_loader
-from raqo.agents.lexical import LexicalSettings
-from raqo.agents.perturber import PerturberSettings
+from raqo.agents.lexicon import LexiconSettings
 from raqo.agents.rewriter import RewriterSettings
 from raqo.errors import ConfigError, message
 from raqo.evaluation.settings import EvaluationSettings
@@ -46,14 +45,13 @@ class RunConfig:
         directions: what is evaluated.
         ablations: also train ``qre`` without ``ccd``, and evaluate every stage and the untrained base.
         encoder: sentence encoder of the pair filter: a folder, a hub name, or the default that comes with raqo.
-        wordnet: folder of a WordNet database whose synonyms the reviewer and the perturber may use, where it exists.
+        wordnet: folder of a WordNet database whose synonyms the lexicon may try, where it exists.
         cache_dir: indexes and drawn pictures, shared between runs.
     """
 
     data: DataSettings
     retriever: RetrieverSettings = field(default_factory=RetrieverSettings)
-    reviewer: LexicalSettings = field(default_factory=LexicalSettings)
-    perturber: PerturberSettings = field(default_factory=PerturberSettings)
+    lexicon: LexiconSettings = field(default_factory=LexiconSettings)
     mining: MiningSettings = field(default_factory=MiningSettings)
     build: BuildSettings = field(default_factory=BuildSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)

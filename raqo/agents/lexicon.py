@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class LexiconSettings:
     """How preferences are learnt. Our choices; the paper asks an MLLM instead.
 
     Attributes:
+        max_words: words of a phrase at most.
         neighbours: wordings tried for each phrase: half of them the nearest, half the nearest of the common ones.
         commonness: what a wording's frequency counts beside its cosine in the second half.
         min_cosine: a wording further away in meaning is not tried.
@@ -38,9 +40,10 @@ class LexiconSettings:
         more_queries: further queries for these.
         shrinkage: a mean over n queries counts as n / (n + shrinkage) of itself.
         min_gain: rise of the target's similarity, so shrunken, from which a wording is preferred.
-        equal_within: gains within this share of the best count as equal; of these the most frequent wording comes first.
+        equal_within: gains within this share of the best count as equal; of these the most frequent wording is first.
     """
 
+    max_words: int = 6
     neighbours: int = 32
     commonness: float = 0.4
     min_cosine: float = 0.15
@@ -52,7 +55,7 @@ class LexiconSettings:
     equal_within: float = 0.15
 
     def __post_init__(self) -> None:
-        for name in ("neighbours", "first_queries", "survivors"):
+        for name in ("max_words", "neighbours", "first_queries", "survivors"):
             if getattr(self, name) < 1:
                 raise ConfigError(message(f"lexicon.{name}", f"got {getattr(self, name)}", "give at least 1"))
         if self.more_queries < 0 or self.shrinkage < 0:
@@ -161,13 +164,23 @@ def learn_lexicon(
     return Lexicon(phrases, _settled(preferences))
 
 
+def lexicon_json(lexicon: Lexicon) -> dict[str, Any]:
+    """The lexicon as plain values, readable by people too."""
+    preferences = {phrase: [asdict(preferred) for preferred in row] for phrase, row in lexicon.preferences.items()}
+    return {"preferences": preferences, "phrases": sorted(lexicon.phrases)}
+
+
+def lexicon_from_json(values: Mapping[str, Any]) -> Lexicon:
+    """What `lexicon_json` wrote."""
+    preferences = {phrase: tuple(Preference(**row) for row in rows) for phrase, rows in values["preferences"].items()}
+    return Lexicon(frozenset(values["phrases"]), preferences)
+
+
 _Place = tuple[str, tuple[Word, ...], Span, str]
 """A phrase in a query: text, its words, the span, the target."""
 
 
-def _places(
-    examples: Iterable[tuple[str, str]], phrases: frozenset[str], longest: int
-) -> dict[str, list[_Place]]:
+def _places(examples: Iterable[tuple[str, str]], phrases: frozenset[str], longest: int) -> dict[str, list[_Place]]:
     """Where each phrase stands, in an order that does not depend on the order of the corpus."""
     found: dict[str, list[_Place]] = {}
     for text, target in examples:
@@ -235,9 +248,7 @@ def _preference(wording: str, gains: Sequence[float], settings: LexiconSettings)
     return Preference(wording, round(mean, _DECIMALS), len(gains))
 
 
-def _ordered(
-    chosen: Sequence[Preference], vocabulary: Vocabulary, settings: LexiconSettings
-) -> tuple[Preference, ...]:
+def _ordered(chosen: Sequence[Preference], vocabulary: Vocabulary, settings: LexiconSettings) -> tuple[Preference, ...]:
     """Best first: those that are about as good as the best by frequency, the others by gain.
 
     Frequencies within a fifth count as equal, and the longer wording comes first: "in the forest" before "forest".

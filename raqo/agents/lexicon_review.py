@@ -51,7 +51,9 @@ class LexiconReviewer:
         """Review each case; a review without rewrites says that nothing in the query is challenging."""
         variants = [self._variants(case.query.text) for case in cases]
         self._asked = [len(texts) for texts in variants]
-        queries = [Query("", text, case.query.image) for case, texts in zip(cases, variants, strict=True) for text in texts]
+        queries = [
+            Query("", text, case.query.image) for case, texts in zip(cases, variants, strict=True) for text in texts
+        ]
         targets = [case.target for case, texts in zip(cases, variants, strict=True) for _ in texts]
         scores = np.round(self.retriever.similarity(queries, targets), _DECIMALS).tolist() if queries else []
         answers: list[Review | Failure] = []

@@ -92,6 +92,7 @@ class _Draft:
     qre: list[QRERow] = field(default_factory=list)
     pro: list[PRORow] = field(default_factory=list)
     unambiguous: dict[str, str] = field(default_factory=dict)
+    plain: set[str] = field(default_factory=set)
     drops: Counter[str] = field(default_factory=Counter)
     cost: Cost = field(default_factory=Cost)
 
@@ -148,6 +149,8 @@ def _add(draft: _Draft, trace: Trace) -> None:
         draft.drops[f"failure: {trace.failure.kind.value}"] += 1
     if trace.raw.verdict is Verdict.UNAMBIGUOUS:
         draft.unambiguous.setdefault(trace.query_id, trace.raw.text)
+        if trace.origin is Origin.PERTURB and trace.attempts:
+            draft.plain.add(trace.query_id)
     if trace.raw.verdict is Verdict.UNDECIDED:
         draft.drops[DropReason.UNDECIDED.value] += 1
         return
@@ -212,11 +215,17 @@ def _add_rows(
 
 
 def _balance(draft: _Draft) -> None:
-    """Add unambiguous queries with concept None, chosen by a hash of seed and id, whatever the order of the traces."""
+    """Add unambiguous queries with concept None, chosen by a hash of seed and id, whatever the order of the traces.
+
+    A target within the first ranks does not prove that every word was understood. Where queries could be perturbed,
+    only these are taken: their perturber found them said in words that the retriever prefers.
+    """
     ambiguous = {normalise(row.query) for row in draft.ccd}
     wanted = round(draft.settings.none_share * len(draft.ccd))
     free = {key: text for key, text in draft.unambiguous.items() if normalise(text) not in ambiguous}
     draft.drops[DropReason.CONFLICT.value] += len(draft.unambiguous) - len(free)
     draft.drops = +draft.drops
+    if draft.plain:
+        free = {key: text for key, text in free.items() if key in draft.plain}
     chosen = sorted(free, key=lambda key: hashlib.sha256(f"{draft.settings.seed}:{key}".encode()).digest())[:wanted]
     draft.ccd.extend(ccd_row(key, free[key], (), "balance", draft.prompts) for key in chosen)

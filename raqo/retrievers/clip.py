@@ -15,25 +15,26 @@ from raqo.retrievers.clip_loading import LoadedClip, load_clip
 from raqo.retrievers.clip_text import encode_tokens, text_ends
 from raqo.retrievers.images import open_image
 
-MIN_ROWS = 8
-"""Smaller batches are filled up. BLAS and oneDNN sum differently for a single row, and a vector must not depend on its
-neighbours: mining resumed half way meets its queries in other batches and has to arrive at the same numbers."""
+LENGTH_STEP = 8
+"""Texts are cut to a multiple of this many tokens, so that few shapes occur."""
 
-TOKENIZED_AT_ONCE = 32
+TOKENIZED_AT_ONCE = 128
 """Batches of texts tokenized and sorted by length together."""
 
 
 class ClipEncoder:
     """An `Encoder` over open_clip, in float32.
 
-    Texts are sorted by length and cut to the longest of their batch, which changes nothing (`clip_text`) and makes
-    short ones several times cheaper. Their vectors are kept, up to a bound. Pictures are decoded by threads that run at
-    most a batch ahead of the model, so memory does not grow with their number.
+    Texts are grouped by length and cut, which changes nothing (`clip_text`) and makes short ones several times cheaper.
+    Their vectors are kept, up to a bound. Pictures are decoded by threads that run at most a batch ahead of the model,
+    so memory does not grow with their number.
+
+    The model always sees whole batches; a short one is filled up with repeats. BLAS and oneDNN sum in another order for
+    another shape, and a vector must not depend on its neighbours in the last digit: mining that is resumed half way
+    meets its queries in other batches and has to arrive at the same numbers.
     """
 
-    def __init__(
-        self, loaded: LoadedClip, *, batch_size: int = 128, workers: int = 4, text_cache: int = 50_000
-    ) -> None:
+    def __init__(self, loaded: LoadedClip, *, batch_size: int = 32, workers: int = 4, text_cache: int = 50_000) -> None:
         self._clip = loaded
         self._batch_size = batch_size
         self._workers = workers
@@ -43,7 +44,7 @@ class ClipEncoder:
 
     @classmethod
     def load(
-        cls, source: str, *, device: str = "auto", batch_size: int = 128, workers: int = 4, text_cache: int = 50_000
+        cls, source: str, *, device: str = "auto", batch_size: int = 32, workers: int = 4, text_cache: int = 50_000
     ) -> ClipEncoder:
         """Load ``open_clip:NAME/TAG`` (downloaded once), ``local-dir:FOLDER`` or a folder.
 
@@ -103,12 +104,19 @@ class ClipEncoder:
         chunk = self._batch_size * TOKENIZED_AT_ONCE
         for start in range(0, len(texts), chunk):
             ids = self._clip.tokenizer([_encodable(text) for text in texts[start : start + chunk]])
-            ends = text_ends(self._clip.model, ids)
-            order = torch.argsort(ends, stable=True)
-            parts = [order[at : at + self._batch_size] for at in range(0, len(order), self._batch_size)]
-            encoded = [self._run(self._encode_tokens, ids[rows, : int(ends[rows].max()) + 1]) for rows in parts]
-            back = torch.argsort(order).numpy()
-            yield from (row.copy() for row in np.concatenate(encoded)[back])  # copies: a kept row keeps no batch alive
+            vectors: dict[int, FloatArray] = {}
+            for length, rows in self._by_length(ids):
+                found = self._run(self._encode_tokens, ids[rows, :length])
+                vectors.update(zip(rows.tolist(), (row.copy() for row in found), strict=True))  # keeps no batch alive
+            yield from (vectors[row] for row in range(len(ids)))
+
+    def _by_length(self, ids: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Batches of rows that need equally many tokens, rounded up to `LENGTH_STEP`."""
+        steps = text_ends(self._clip.model, ids) // LENGTH_STEP + 1
+        for step in steps.unique().tolist():
+            rows = (steps == step).nonzero().flatten()
+            for start in range(0, len(rows), self._batch_size):
+                yield min(step * LENGTH_STEP, ids.shape[1]), rows[start : start + self._batch_size]
 
     def _encode_pixels(self, pixels: Tensor) -> Tensor:
         features: Tensor = self._clip.model.encode_image(pixels.contiguous(memory_format=torch.channels_last))
@@ -119,8 +127,8 @@ class ClipEncoder:
 
     def _run(self, encode: Callable[[Tensor], Tensor], batch: Tensor) -> FloatArray:
         count = len(batch)
-        if count < MIN_ROWS:
-            batch = batch[torch.arange(MIN_ROWS) % count]
+        if count < self._batch_size:
+            batch = batch[torch.arange(self._batch_size) % count]
         with torch.inference_mode():
             features = encode(batch.to(self._device))[:count].float()
             vectors: FloatArray = torch.nn.functional.normalize(features, dim=-1).cpu().numpy()

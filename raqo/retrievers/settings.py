@@ -18,7 +18,7 @@ class RetrieverSettings:
         kind: ``clip`` searches pictures or texts by an open_clip model, ``bm25`` searches texts by their words.
         model: for clip: ``open_clip:NAME/TAG``, ``local-dir:FOLDER`` or a folder of `ClipEncoder.load`.
         device: for clip: ``auto`` takes the GPU where there is one.
-        batch_size: texts or pictures encoded at once.
+        batch_size: texts or pictures encoded at once; fewer are filled up to it. Larger pays on a GPU only.
         workers: threads that read and decode pictures ahead of the model.
         text_cache: text embeddings kept in memory; the least recently used go first.
         engine: for bm25: ``bm25s``, or the much slower ``rank_bm25`` for comparisons with papers that used it.
@@ -31,7 +31,7 @@ class RetrieverSettings:
     kind: Literal["clip", "bm25"] = "clip"
     model: str = "open_clip:ViT-B-32/openai"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    batch_size: int = 128
+    batch_size: int = 32
     workers: int = 4
     text_cache: int = 50_000
     engine: Literal["bm25s", "rank_bm25"] = "bm25s"

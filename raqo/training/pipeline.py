@@ -12,11 +12,11 @@ from typing import Any, Literal
 import raqo
 from raqo.agents.prompts import prompt_hash
 from raqo.agents.rewriter import weights_hash
-from raqo.errors import DataError, RunFolderError, message
+from raqo.errors import DataError, FingerprintError, RunFolderError, message
 from raqo.training.manifest import Inputs, Manifest, differences, read_manifest
 from raqo.training.rows import Pair, TrainingData, rows_hash
 from raqo.training.settings import SftSettings, TrainingSettings
-from raqo.training.stage_folder import close_partial, open_partial
+from raqo.training.stage_folder import close_partial, open_partial, writing
 
 Stage = Literal["ccd", "qre", "pro"]
 IfExists = Literal["fail", "resume", "replace"]
@@ -75,9 +75,10 @@ def train_stages(
 
     Raises:
         DataError: a stage has no rows.
+        FingerprintError: the base model was trained for another retriever than the rows are from.
         RunFolderError: a stage's folder is in the way.
     """
-    _check(data, stages)
+    _check(data, stages, base_model)
     results: list[StageResult] = []
     model_dir, lineage = base_model, _lineage(base_model)
     for stage in stages:
@@ -88,7 +89,11 @@ def train_stages(
     return results
 
 
-def _check(data: TrainingData, stages: Sequence[Stage]) -> None:
+def _check(data: TrainingData, stages: Sequence[Stage], base_model: Path) -> None:
+    other = read_manifest(base_model).get("inputs", {}).get("retriever")
+    if other and data.retriever and other != data.retriever:
+        problem = f"was trained for retriever {other}, the rows are from {data.retriever}"
+        raise FingerprintError(message(str(base_model), problem, "give rows of that retriever or another base model"))
     for stage in stages:
         if not getattr(data, stage):
             raise DataError(message(f"stage {stage}", "there are no rows for it", "mine more, or leave the stage out"))
@@ -154,8 +159,9 @@ def _reuse(job: _Job, out_dir: Path, if_exists: IfExists) -> StageResult | None:
 def _train(job: _Job, out_dir: Path, settings: TrainingSettings, progress: StageProgress | None) -> StageResult:
     folder = out_dir / job.stage
     partial = open_partial(folder, job.inputs)
-    manifest = _run(job, partial, settings, progress)
-    close_partial(partial, folder, manifest)
+    with writing(partial):
+        manifest = _run(job, partial, settings, progress)
+        close_partial(partial, folder, manifest)
     return StageResult(
         stage=job.stage, folder=folder, reused=False, steps=manifest.steps, metrics=dict(manifest.metrics)
     )

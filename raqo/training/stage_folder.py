@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ def open_partial(folder: Path, inputs: Inputs) -> Path:
         write_json(partial / _STARTED, inputs)
     except OSError as error:
         problem = f"cannot be written ({error})"
-        raise RunFolderError(message(str(partial), problem, "free the place or give another --out")) from error
+        raise RunFolderError(message(str(partial), problem, "make room or give another --out")) from error
     return partial
 
 
@@ -45,6 +47,25 @@ def close_partial(partial: Path, folder: Path, manifest: Manifest) -> None:
         os.replace(folder, old)
     os.replace(partial, folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what a full or read-only disk does to the libraries into one clear error.
+
+    Raises:
+        RunFolderError: nothing more can be written; what was done stays.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except RunFolderError:
+        raise
+    except (OSError, SafetensorError) as error:
+        problem = f"cannot be written ({error})"
+        fix = "make room and run the same command again; it goes on from the last checkpoint"
+        raise RunFolderError(message(str(folder), problem, fix)) from error
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,9 @@ def total_steps(settings: SftSettings, rows: int) -> int:
 def run(trainer: Any, out_dir: Path) -> dict[str, float]:
     """Train from the last whole checkpoint, or from the start; return the last logged metrics."""
     checkpoint = last_checkpoint(out_dir / CHECKPOINTS)
+    for path in (out_dir / CHECKPOINTS).glob("checkpoint-*"):
+        if path != checkpoint:  # cut off: the trainer would take it for the newest and delete the next one instead
+            shutil.rmtree(path)
     _forget_after(out_dir / METRICS_FILE, int(checkpoint.name.split("-")[-1]) if checkpoint else 0)
     trainer.remove_callback(PrinterCallback)
     with quiet_transformers():

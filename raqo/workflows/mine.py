@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from raqo import config_loader
+from raqo.agents.lexicon import Lexicon, lexicon_from_json, lexicon_json
 from raqo.config import IfExists
 from raqo.errors import DataError, FingerprintError, message
 from raqo.graphs.gate import Gate, calibrate_gate, confidence
@@ -27,13 +28,13 @@ def run_mining(parts: Parts, folder: RunFolder, *, if_exists: IfExists = "resume
     Returns:
         The report of this run as JSON values.
     """
+    from raqo.agents.lexicon_review import LexiconPerturber, LexiconReviewer
     from raqo.graphs.mining import mine
     from raqo.preference_data.trace_log import TraceLog
 
     dataset = parts.dataset("train")
     retriever = parts.gallery(dataset.documents)
     dataset = _reachable(dataset, retriever, parts)
-    reviewer, perturber = parts.reviewer(retriever, dataset)
     settings = replace(parts.config.mining, seed=parts.config.seed)
     decisive = _settings_hash(parts)
     if if_exists == "replace":
@@ -42,6 +43,7 @@ def run_mining(parts: Parts, folder: RunFolder, *, if_exists: IfExists = "resume
         TraceLog(folder.traces, retriever=retriever.fingerprint, settings=decisive) as log,
         bar("mine", len(dataset.queries), "queries") as shown,
     ):
+        lexicon = _lexicon(parts, folder, retriever, dataset, f"{retriever.fingerprint}-{decisive}")
         write_json(folder.retriever, {"fingerprint": retriever.fingerprint, "encoder": parts.encoder_fingerprint})
         already = len({query_id for query_id, origin in log.done if str(origin) == "optimize"})
         if already:
@@ -50,8 +52,8 @@ def run_mining(parts: Parts, folder: RunFolder, *, if_exists: IfExists = "resume
         report = mine(
             dataset,
             retriever=retriever,
-            reviewer=reviewer,
-            perturber=perturber,
+            reviewer=LexiconReviewer(retriever=retriever, lexicon=lexicon),
+            perturber=LexiconPerturber(lexicon),
             text_encoder=parts.text_encoder,
             sink=log,
             done=log.done,
@@ -60,6 +62,20 @@ def run_mining(parts: Parts, folder: RunFolder, *, if_exists: IfExists = "resume
         )
     folder.save(parts.config)
     return asdict(report)
+
+
+def _lexicon(parts: Parts, folder: RunFolder, retriever: Retriever, dataset: RetrievalDataset, inputs: str) -> Lexicon:
+    """Learn the lexicon, or take the run's own where it was learnt under the same conditions."""
+    if folder.lexicon.is_file():
+        values = json.loads(folder.lexicon.read_text(encoding="utf-8"))
+        if values["inputs"] == inputs:
+            return lexicon_from_json(values)
+    say("mine: asking the retriever what it prefers to be told, phrase by phrase")
+    lexicon = parts.lexicon(retriever, dataset)
+    write_json(folder.lexicon, {"inputs": inputs, **lexicon_json(lexicon)})
+    found = f"{len(lexicon.preferences)} of {len(lexicon.phrases)} phrases are better said otherwise"
+    say(f"mine: {found} ({folder.lexicon.name})")
+    return lexicon
 
 
 def _set_aside(folder: RunFolder, retriever: str, settings: str) -> None:
@@ -145,6 +161,6 @@ def _settings_hash(parts: Parts) -> str:
     """Of everything that decides what a trace holds, beside the retriever."""
     config = parts.config
     # what a query gives does not depend on its batch
-    decisive = [replace(config.mining, batch_size=1), config.reviewer, config.perturber]
+    decisive = [replace(config.mining, batch_size=1), config.lexicon]
     text = "\n".join([*map(config_loader.dump, decisive), config.encoder, str(config.wordnet), str(config.seed)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

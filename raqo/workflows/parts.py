@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from raqo.agents.lexicon import Lexicon, learn_lexicon
 from raqo.config import RunConfig
 from raqo.preference_data.sources import load_with_report
 from raqo.preference_data.sources.settings import SourceSettings
-from raqo.protocols import Encoder, Perturber, Retriever, Reviewer, TextEncoder
+from raqo.protocols import Encoder, Retriever, TextEncoder
 from raqo.records import Document, RetrievalDataset
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.sample.weights import BASE_LM_DIR, CLIP_DIR
@@ -85,16 +86,17 @@ class Parts:
         index_dir = Path(self.config.cache_dir) / "indexes"
         return build_retriever(self.retriever_settings, documents, index_dir=index_dir, encoder=self.encoder)
 
-    def reviewer(self, retriever: Retriever, dataset: RetrievalDataset) -> tuple[Reviewer, Perturber]:
-        """The reviewer and the perturber, over the words of the training queries."""
-        from raqo.agents.lexical import LexicalReviewer
-        from raqo.agents.perturber import LexicalPerturber
+    def lexicon(self, retriever: Retriever, dataset: RetrievalDataset) -> Lexicon:
+        """What the retriever prefers to be told, learnt from the training queries."""
         from raqo.agents.vocabulary import Vocabulary, count_phrases
         from raqo.agents.wordnet import load_wordnet
 
-        vocabulary = Vocabulary(count_phrases(query.text for query in dataset.queries), self.text_encoder)
-        wordnet = load_wordnet(Path(self.config.wordnet)) if self.config.wordnet else None
-        reviewer = LexicalReviewer(
-            retriever=retriever, vocabulary=vocabulary, wordnet=wordnet, settings=self.config.reviewer
+        settings = self.config.lexicon
+        counts = count_phrases((query.text for query in dataset.queries), max_words=settings.max_words)
+        return learn_lexicon(
+            [(query.text, dataset.targets[query.query_id][0]) for query in dataset.queries],
+            retriever=retriever,
+            vocabulary=Vocabulary(counts, self.text_encoder),
+            wordnet=load_wordnet(Path(self.config.wordnet)) if self.config.wordnet else None,
+            settings=settings,
         )
-        return reviewer, LexicalPerturber(vocabulary=vocabulary, wordnet=wordnet, settings=self.config.perturber)

@@ -35,6 +35,11 @@ class RunFolder:
         return self.path / "retriever.json"
 
     @property
+    def lexicon(self) -> Path:
+        """What the retriever prefers to be told, phrase by phrase."""
+        return self.path / "lexicon.json"
+
+    @property
     def traces(self) -> Path:
         """The trace log of mining."""
         return self.path / "traces.jsonl"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from raqo.agents.rewriter import LocalRewriter, weights_hash
-from raqo.errors import ConfigError, DataError, RunFolderError
+from raqo.errors import ConfigError, DataError, FingerprintError, RunFolderError
 from raqo.training.pipeline import train_stages
 from raqo.training.rows import Pair, TrainingData, read_training_data
 from raqo.training.settings import ProSettings, SftSettings, TrainingSettings
@@ -91,6 +91,27 @@ def test_detection_is_replayed_only_where_it_was_taught(base_model: Path, data: 
     then = train_stages(data, base_model=first[0].folder, out_dir=tmp_path / "chain", settings=SHORT, stages=("qre",))
     assert manifest(then[0].folder)["inputs"]["lineage"] == ["ccd"]
     assert manifest(then[0].folder)["rows"] == 4 + 2
+
+
+def test_a_model_for_one_retriever_is_not_trained_on_for_another(
+    base_model: Path, data: TrainingData, tmp_path: Path
+) -> None:
+    (first,) = train_stages(data, base_model=base_model, out_dir=tmp_path, settings=SHORT, stages=("ccd",))
+    other = replace(data, retriever="r2")
+    with pytest.raises(FingerprintError, match="was trained for retriever r1, the rows are from r2"):
+        train_stages(other, base_model=first.folder, out_dir=tmp_path, settings=SHORT, stages=("qre",))
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_no_half_model(
+    base_model: Path, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("raqo.training.sft.save_model", full)
+    with pytest.raises(RunFolderError, match=r"No space left on device\); make room"):
+        train_stages(data, base_model=base_model, out_dir=tmp_path, settings=SHORT, stages=("ccd",))
+    assert not (tmp_path / "ccd").exists()
 
 
 def test_work_of_a_run_with_other_inputs_is_not_taken_up(base_model: Path, data: TrainingData, tmp_path: Path) -> None:
