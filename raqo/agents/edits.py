@@ -65,7 +65,7 @@ class Wordings:
         return {form: self._near(form, row) for form, row in zip(distinct, rows, strict=True)}
 
     def _near(self, form: str, row: Sequence[Neighbour]) -> list[Neighbour]:
-        near = list(row)
+        near = [found for found in row if found.cosine >= self._min_cosine]
         if self._wordnet:
             known = {found.text for found in near}
             counted = [(text, self._vocabulary.count(text)) for text in self._wordnet.synonyms(form)]
@@ -74,7 +74,7 @@ class Wordings:
             ]
         said = max((self._vocabulary.count(word) for word in form.split() if is_content(word)), default=0)
         floor = max(1.0, self._commoner_by * said)
-        return [found for found in near if found.cosine >= self._min_cosine and found.count >= floor]
+        return [found for found in near if found.count >= floor]
 
 
 def likeliest(

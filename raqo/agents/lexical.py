@@ -49,6 +49,8 @@ class LexicalSettings:
         max_rewrites: rewrites returned.
         min_cosine: a phrase with a smaller cosine to the span means something else.
         min_gain: a rewrite must raise the target's similarity by this.
+        gain_weight: what one standard deviation of a query's gains counts beside the cosine. The first rewrite of the
+            sample's queries replaces a phrase by one of its own concept in 84%, against 73% with the gain alone.
         commonness_weight: what a phrase's frequency counts beside its cosine. With all-MiniLM-L6-v2 over the sample's
             words, 0.4 brings the common wording among the first 24 for 88% of the rare ones, 0 for 75%.
         commoner_by: a wording is at least this many times as frequent as any content word that it replaces; a rare word
@@ -65,6 +67,7 @@ class LexicalSettings:
     max_rewrites: int = 5
     min_cosine: float = 0.15
     min_gain: float = 0.01
+    gain_weight: float = 0.1
     commonness_weight: float = 0.4
     commoner_by: float = 2.0
     feedback_weight: float = 0.15
@@ -208,7 +211,9 @@ class LexicalReviewer:
     def _answer(
         self, draft: _Draft, edits: Sequence[Edit], texts: Sequence[str], similarities: Sequence[float]
     ) -> Review:
-        tried = [_tried(draft, *row) for row in zip(edits, texts, similarities, strict=True)]
+        spread = float(np.std(similarities)) if similarities else 0.0
+        scale = self._settings.gain_weight / spread if spread else 0.0
+        tried = [_tried(draft, *row, scale) for row in zip(edits, texts, similarities, strict=True)]
         helpful = [found for found in tried if found.gain >= self._settings.min_gain and found.concept]
         if not helpful:
             return Review(_difference(draft), "no replacement brings the target nearer", (), ())
@@ -222,14 +227,14 @@ class LexicalReviewer:
         return Review(_difference(draft), weakness, (best.concept,), tuple(rewrites)[: self._settings.max_rewrites])
 
 
-def _tried(draft: _Draft, edit: Edit, text: str, similarity: float) -> _Tried:
-    """Weigh a rewrite: its gain, discounted where the wording is far in meaning or drops words of the span."""
+def _tried(draft: _Draft, edit: Edit, text: str, similarity: float, scale: float) -> _Tried:
+    """Weigh a rewrite: nearness in meaning plus scaled gain, discounted where the wording drops words of the span."""
     original = draft.case.original_text
     origin = words_of(original)
     place = original_span(origin, draft.words, changed_span(draft.words, edit.span, edit.wording))
     concept = span_text(original, origin, place) if place.first < place.last else ""
     gain = round(similarity - draft.base, _DECIMALS)
-    weight = gain * math.sqrt(edit.cosine * _coverage(draft.words, edit))
+    weight = (edit.cosine + scale * gain) * math.sqrt(_coverage(draft.words, edit))
     return _Tried(text, edit.wording, concept, gain, round(weight, _DECIMALS))
 
 

@@ -32,12 +32,15 @@ class LexiconSettings:
 
     Attributes:
         max_words: words of a phrase at most.
-        neighbours: wordings tried for each phrase: half of them the nearest, half the nearest of the common ones.
+        neighbours: wordings tried for each phrase because a sentence encoder finds them near: half of them the nearest,
+            half the nearest of the common ones.
         commonness: what a wording's frequency counts beside its cosine in the second half.
+        seen: wordings tried because the retriever finds them, by themselves, in the targets of a phrase's queries.
+        seen_among: the most frequent phrases, among which these are looked for.
         min_cosine: a wording further away in meaning is not tried.
         first_queries: queries each wording is tried in.
         survivors: wordings of a phrase that are tried further.
-        more_queries: further queries for these.
+        more_queries: further queries for these, where one of them has shown half of `min_gain`.
         shrinkage: a mean over n queries counts as n / (n + shrinkage) of itself.
         min_gain: rise of the target's similarity, so shrunken, from which a wording is preferred.
         equal_within: gains within this share of the best count as equal; of these the most frequent wording is first.
@@ -46,13 +49,15 @@ class LexiconSettings:
     max_words: int = 6
     neighbours: int = 32
     commonness: float = 0.4
+    seen: int = 8
+    seen_among: int = 250
     min_cosine: float = 0.15
     first_queries: int = 3
     survivors: int = 5
-    more_queries: int = 12
+    more_queries: int = 30
     shrinkage: float = 2.0
-    min_gain: float = 0.035
-    equal_within: float = 0.15
+    min_gain: float = 0.03
+    equal_within: float = 0.05
 
     def __post_init__(self) -> None:
         for name in ("max_words", "neighbours", "first_queries", "survivors"):
@@ -151,10 +156,12 @@ def learn_lexicon(
     longest = max(phrase.count(" ") + 1 for phrase in phrases)
     places = _places(examples, phrases, longest)
     wordings = _wordings(sorted(places), vocabulary, wordnet, settings)
+    for phrase, seen in _seen(places, retriever, vocabulary.phrases[: settings.seen_among], settings).items():
+        wordings[phrase] = list(dict.fromkeys([*wordings[phrase], *seen]))
     first, more = settings.first_queries, settings.more_queries
     trial = _Trial(retriever)
     gains = trial.run([(p, w, places[p][:first]) for p in places for w in wordings[p]])
-    kept = {p: _best(p, wordings[p], gains, settings.survivors) for p in places}
+    kept = {p: _best(p, wordings[p], gains, settings) for p in places}
     further = trial.run([(p, w, places[p][first : first + more]) for p in places for w in kept[p]])
     preferences = {}
     for phrase in sorted(places):
@@ -206,6 +213,23 @@ def _wordings(
     return found
 
 
+def _seen(
+    places: Mapping[str, Sequence[_Place]], retriever: Retriever, common: Sequence[str], settings: LexiconSettings
+) -> dict[str, list[str]]:
+    """Common phrases that the retriever sees in the targets of each phrase's queries more than in others."""
+    shown = {phrase: [target for *_, target in row[: settings.first_queries * 2]] for phrase, row in places.items()}
+    targets = sorted({target for row in shown.values() for target in row})
+    column = {target: at for at, target in enumerate(targets)}
+    scores = np.stack([retriever.similarity([Query("", text)] * len(targets), targets) for text in common])
+    scores = (scores - scores.mean(axis=1, keepdims=True)) / (scores.std(axis=1, keepdims=True) + 1e-9)
+    found = {}
+    for phrase, row in shown.items():
+        means = np.round(scores[:, [column[target] for target in row]].mean(axis=1), 4)
+        best = np.argsort(-means, kind="stable")[: settings.seen + 1]
+        found[phrase] = [common[at] for at in best if common[at] != phrase][: settings.seen]
+    return found
+
+
 class _Trial:
     """Asks for similarities in one call a stage, each pair once."""
 
@@ -238,9 +262,13 @@ class _Trial:
         return values
 
 
-def _best(phrase: str, wordings: Sequence[str], gains: Mapping[tuple[str, str], list[float]], most: int) -> list[str]:
+def _best(
+    phrase: str, wordings: Sequence[str], gains: Mapping[tuple[str, str], list[float]], settings: LexiconSettings
+) -> list[str]:
+    """The wordings worth trying further; none where even the best hardly helps."""
     means = {wording: float(np.mean(gains[phrase, wording])) for wording in wordings}
-    return sorted((w for w in wordings if means[w] > 0), key=lambda w: (-means[w], w))[:most]
+    best = sorted(wordings, key=lambda wording: (-means[wording], wording))[: settings.survivors]
+    return best if best and means[best[0]] >= settings.min_gain / 2 else []
 
 
 def _preference(wording: str, gains: Sequence[float], settings: LexiconSettings) -> Preference:

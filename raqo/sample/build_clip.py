@@ -51,7 +51,7 @@ def build_clip(
     out: Path,
     *,
     seed: int = 0,
-    steps: int = 2400,
+    steps: int = 1000,
     batch_size: int = 256,
     learning_rate: float = 1e-3,
     log: Any = print,

@@ -18,7 +18,6 @@ import torch
 
 from raqo.sample.captions import FORMS, Mention, caption, mentions
 from raqo.sample.tokenizer import train_tokenizer
-from raqo.sample.vocabulary import concepts
 from raqo.sample.world import WorldScene
 
 VOCAB_SIZE = 2048
@@ -38,7 +37,7 @@ def build_lm(
     render_rewrite: RenderRewrite,
     join_concepts: Callable[[Sequence[str]], str],
     seed: int = 0,
-    steps: int = 6000,
+    steps: int = 3500,
     batch_size: int = 64,
     learning_rate: float = 1.5e-3,
     log: Any = print,
@@ -144,7 +143,3 @@ def _batch(examples: list[tuple[str, str]], tokenizer: Any) -> tuple[torch.Tenso
         labels[row, len(prompt) : len(tokens)] = torch.tensor(tokens[len(prompt) :])
     return ids, labels
 
-
-def vocabulary_size() -> int:
-    """Number of wordings the model is taught."""
-    return sum(len(concept.wordings) for concept in concepts().values())

@@ -14,7 +14,7 @@ from raqo.sample.scene import COLOURS, KINDS, PATTERNS, RELATIONS, SETTINGS, SIZ
 
 FAMILY_SIZE = 4
 FAMILY_SHARE = 0.8
-SPLIT_SIZES = {"retriever": 48_000, "train": 4_000, "val": 500, "test": 1_000}
+SPLIT_SIZES = {"retriever": 36_000, "train": 4_000, "val": 500, "test": 1_000}
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class TrainingSettings:
 
     model: str = "sample"
     ccd: SftSettings = field(default_factory=lambda: SftSettings(learning_rate=2e-5))
-    qre: SftSettings = field(default_factory=lambda: SftSettings(learning_rate=1e-5, replay=0.25))
+    qre: SftSettings = field(default_factory=lambda: SftSettings(learning_rate=1e-5, replay=0.5))
     pro: ProSettings = field(default_factory=lambda: ProSettings(replay=0.25))
     lora: LoraSettings | None = None
     dtype: WeightsDtype = "float32"

@@ -24,8 +24,8 @@ def build_sample(
     *,
     models: tuple[str, ...] = MODELS,
     seed: int = 0,
-    clip_steps: int = 2400,
-    lm_steps: int = 5000,
+    clip_steps: int = 1000,
+    lm_steps: int = 3500,
     log: Callable[[str], None] = print,
 ) -> None:
     """Train the retriever and the base language model into ``out/clip`` and ``out/base_lm``.
