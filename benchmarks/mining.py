@@ -16,8 +16,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from raqo.agents.lexical import LexicalPerturber, LexicalReviewer
 from raqo.agents.lexicon import Lexicon, LexiconSettings, learn_lexicon
-from raqo.agents.lexicon_review import LexiconPerturber, LexiconReviewer
 from raqo.agents.vocabulary import Vocabulary, count_phrases
 from raqo.graphs.mining import mine
 from raqo.graphs.settings import MiningSettings
@@ -94,8 +94,8 @@ def _rate(dataset: RetrievalDataset, lexicon: Lexicon, folder: Path, batch_size:
     mine(
         dataset,
         retriever=retriever,
-        reviewer=LexiconReviewer(retriever=retriever, lexicon=lexicon),
-        perturber=LexiconPerturber(lexicon),
+        reviewer=LexicalReviewer(retriever=retriever, lexicon=lexicon),
+        perturber=LexicalPerturber(lexicon),
         text_encoder=encoder,
         sink=sink,
         settings=settings,

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from raqo.agents.prompts import one_line, parse_concepts, render_detect, render_rewrite
+from raqo.agents.changes import changed_phrases
+from raqo.agents.prompts import ANY_CONCEPT, one_line, parse_concepts, render_detect, render_rewrite
 from raqo.errors import ConfigError, DataError, message
 
 # a model with a longer context is still never asked to read more than this
@@ -73,9 +74,16 @@ class LocalRewriter:
         return weights_hash(self._folder)
 
     def detect(self, texts: Sequence[str]) -> list[tuple[str, ...]]:
-        """ReCoT step 1: the challenging concepts of each text."""
+        """ReCoT step 1: the challenging concepts of each text.
+
+        Those the model names, and those it changes when asked for a rewrite without naming any: naming knows the words
+        of the mined data, rewriting carries over to their synonyms.
+        """
         answers = self._answer([render_detect(text) for text in texts], n=1)
-        return [parse_concepts(found[0]) if found else () for found in answers]
+        named = [parse_concepts(found[0]) if found else () for found in answers]
+        drafts = self.rewrite(texts, [ANY_CONCEPT] * len(texts))
+        changed = [changed_phrases(text, draft[0]) if draft else () for text, draft in zip(texts, drafts, strict=True)]
+        return [tuple(dict.fromkeys((*some, *others))) for some, others in zip(named, changed, strict=True)]
 
     def rewrite(self, texts: Sequence[str], concepts: Sequence[tuple[str, ...]], *, n: int = 1) -> list[list[str]]:
         """ReCoT step 2: up to n distinct rewrites of each text, best first; greedy for one, beam search for several."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 # Words that carry no visual concept of their own; relations such as "behind" or "beneath" do.
 _FUNCTION = """
@@ -78,38 +77,5 @@ def replace_span(text: str, words: Sequence[Word], span: Span, wording: str) -> 
     return _tidy(before + wording + after)
 
 
-def delete_span(text: str, words: Sequence[Word], span: Span) -> str:
-    """Leave a span out."""
-    return _tidy(text[: words[span.first].start] + text[words[span.last - 1].end :])
-
-
 def _tidy(text: str) -> str:
     return re.sub(r"\s+([,.:;!?])", r"\1", " ".join(text.split()))
-
-
-def changed_span(words: Sequence[Word], span: Span, wording: str) -> Span:
-    """The part of a span that a wording really changes: equal words at both edges are left out (at least one stays)."""
-    forms = [word.form for word in words_of(wording)]
-    first, last = span.first, span.last
-    while first < last - 1 and len(forms) > 1 and words[first].form == forms[0]:
-        first, forms = first + 1, forms[1:]
-    while last - 1 > first and len(forms) > 1 and words[last - 1].form == forms[-1]:
-        last, forms = last - 1, forms[:-1]
-    return Span(first, last)
-
-
-def original_span(original: Sequence[Word], current: Sequence[Word], span: Span) -> Span:
-    """Where a span of the current wording comes from: the words of the original that it stands for.
-
-    A span that lies in unchanged words maps to the same words; one that touches replaced words takes in all that they
-    replaced. May be empty (``first == last``) for words that were put in without replacing any.
-    """
-    matcher = SequenceMatcher(None, [w.form for w in current], [w.form for w in original], autojunk=False)
-    found: list[tuple[int, int]] = []
-    for tag, c1, c2, o1, o2 in matcher.get_opcodes():
-        low, high = max(c1, span.first), min(c2, span.last)
-        if tag == "equal" and low < high:
-            found.append((o1 + low - c1, o1 + high - c1))
-        elif tag == "replace" and low < high:
-            found.append((o1, o2))
-    return Span(min(f for f, _ in found), max(last for _, last in found)) if found else Span(0, 0)

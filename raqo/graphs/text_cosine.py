@@ -25,6 +25,6 @@ class TextCosine:
         if missing:
             self._rows.update(zip(missing, self._encoder.encode_texts(missing), strict=True))
         return [
-            1.0 if a == b else round(float(np.dot(self._rows[a], self._rows[b])), DECIMALS)
+            1.0 if a == b else round(float(np.dot(self._rows[a].astype(np.float64), self._rows[b])), DECIMALS)
             for a, b in zip(left, right, strict=True)
         ]

@@ -142,4 +142,3 @@ def _batch(examples: list[tuple[str, str]], tokenizer: Any) -> tuple[torch.Tenso
         ids[row, : len(tokens)] = torch.tensor(tokens)
         labels[row, len(prompt) : len(tokens)] = torch.tensor(tokens[len(prompt) :])
     return ids, labels
-

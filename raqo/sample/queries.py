@@ -13,7 +13,7 @@ from raqo.sample.scene import Scene
 CAPTION_WEIGHTS = (0.80, 0.17, 0.03)
 FAMILIAR_SHARE = 0.1
 # Of the rare wordings in queries, so many are among those the retriever has seldom met; it has never met the others.
-KNOWN_RARE_SHARE = 0.25
+KNOWN_RARE_SHARE = 0.0
 # How many challenging wordings a challenging query has, with weights.
 CHALLENGES = ((2, 3, 4), (0.25, 0.45, 0.30))
 

@@ -109,8 +109,9 @@ def _job(
     stage: Stage, data: TrainingData, settings: TrainingSettings, model_dir: Path, lineage: tuple[str, ...]
 ) -> _Job:
     options: SftSettings = getattr(settings, stage)
-    rows = getattr(data, stage)
-    replay = _replayed(data.ccd, round(options.replay * len(rows)), settings.seed) if "ccd" in lineage else ()
+    rows = (*data.qre, *data.draft) if stage == "qre" else getattr(data, stage)
+    learnt = data.ccd if stage == "qre" else (*data.ccd, *data.draft)
+    replay = _replayed(learnt, round(options.replay * len(rows)), settings.seed) if "ccd" in lineage else ()
     inputs = Inputs(
         base_model=weights_hash(model_dir),
         lineage=lineage,

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from raqo.agents.prompts import ANY_CONCEPT, render_rewrite
 from raqo.errors import DataError, message
 
 
@@ -32,10 +33,16 @@ class RankedList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
-    """D_CCD, D_QRE and D_PRO of one retriever, named by its fingerprint."""
+    """D_CCD, D_QRE and D_PRO of one retriever, named by its fingerprint.
+
+    Attributes:
+        draft: D_QRE on the query alone, as RAQO's Eq. 2 is printed: the concepts are not named, and an unambiguous
+            query is its own rewrite. Taught together with `qre`.
+    """
 
     ccd: tuple[Pair, ...] = ()
     qre: tuple[Pair, ...] = ()
+    draft: tuple[Pair, ...] = ()
     pro: tuple[RankedList, ...] = ()
     retriever: str = ""
 
@@ -66,9 +73,24 @@ def read_training_data(folder: Path, *, retriever: str = "") -> TrainingData:
     return TrainingData(
         ccd=_read(folder / "ccd.jsonl", _pair),
         qre=_read(folder / "qre.jsonl", _pair),
+        draft=_drafts(folder),
         pro=_read(folder / "pro.jsonl", _ranked_list),
         retriever=retriever,
     )
+
+
+def _drafts(folder: Path) -> tuple[Pair, ...]:
+    """Rows without named concepts, from the fields that raqo's own tables have beside the prompts."""
+    found = []
+    for name in ("qre", "ccd"):
+        path = folder / f"{name}.jsonl"
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+            row = json.loads(line)
+            if "query" not in row or (name == "ccd" and row.get("concepts")):
+                continue
+            rewrite = row["rewrite"] if name == "qre" else row["query"]
+            found.append(Pair(render_rewrite(row["query"], ANY_CONCEPT), f" {rewrite}"))
+    return tuple(found)
 
 
 def _read(path: Path, build: Callable[[dict[str, Any], str], Row]) -> tuple[Row, ...]:

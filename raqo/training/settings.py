@@ -105,6 +105,9 @@ class TrainingSettings:
 
     Attributes:
         model: the language model to start from: a folder, a Hugging Face name, or ``sample``.
+        unknown_words: file with words, one a line, that stand for what the corpus never had in further detection rows
+            (``sample``: the sample's list); None for none.
+        unknown_share: such rows for each row of detection.
         dtype: of the weights as loaded, trained and saved. Full training in bfloat16 loses updates at the paper's
             learning rates; use it with `lora`.
     """
@@ -114,6 +117,8 @@ class TrainingSettings:
     qre: SftSettings = field(default_factory=lambda: SftSettings(learning_rate=1e-5, replay=0.5))
     pro: ProSettings = field(default_factory=lambda: ProSettings(replay=0.25))
     lora: LoraSettings | None = None
+    unknown_words: str | None = None
+    unknown_share: float = 0.7
     dtype: WeightsDtype = "float32"
     seed: int = 0
 

@@ -28,7 +28,7 @@ def run_mining(parts: Parts, folder: RunFolder, *, if_exists: IfExists = "resume
     Returns:
         The report of this run as JSON values.
     """
-    from raqo.agents.lexicon_review import LexiconPerturber, LexiconReviewer
+    from raqo.agents.lexical import LexicalPerturber, LexicalReviewer
     from raqo.graphs.mining import mine
     from raqo.preference_data.trace_log import TraceLog
 
@@ -52,8 +52,8 @@ def run_mining(parts: Parts, folder: RunFolder, *, if_exists: IfExists = "resume
         report = mine(
             dataset,
             retriever=retriever,
-            reviewer=LexiconReviewer(retriever=retriever, lexicon=lexicon),
-            perturber=LexiconPerturber(lexicon),
+            reviewer=LexicalReviewer(retriever=retriever, lexicon=lexicon),
+            perturber=LexicalPerturber(lexicon),
             text_encoder=parts.text_encoder,
             sink=log,
             done=log.done,

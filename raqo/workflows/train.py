@@ -9,8 +9,10 @@ from pathlib import Path
 from raqo.config import IfExists
 from raqo.errors import DataError, message
 from raqo.preference_data.export import verify
+from raqo.sample.weights import UNKNOWN_WORDS
 from raqo.training.pipeline import Stage, StageResult, train_stages
 from raqo.training.rows import read_training_data
+from raqo.training.unknown_words import read_words, unknown_word_rows
 from raqo.workflows.parts import Parts
 from raqo.workflows.progress import bar, say, set_to
 from raqo.workflows.run_folder import RunFolder
@@ -42,6 +44,10 @@ def _train(
         raise DataError(message(str(folder.data), "there are no preference data", "run `raqo build-data` first"))
     data = read_training_data(folder.data, retriever=str(verify(folder.data)["retriever"]))
     settings = replace(parts.config.training, seed=parts.config.seed)
+    if settings.unknown_words:
+        words = read_words(UNKNOWN_WORDS if settings.unknown_words == "sample" else Path(settings.unknown_words))
+        strange = unknown_word_rows(folder.data, words, share=settings.unknown_share, seed=settings.seed)
+        data = replace(data, ccd=(*data.ccd, *strange))
     results = []
     for stage in stages:
         label = stage if out == folder.models else f"{stage} alone"

@@ -76,12 +76,12 @@ class ToySentenceEncoder:
         self._axes: dict[str, int] = {}
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
-        rows = np.zeros((len(texts), 512), dtype=np.float32)
+        rows = np.zeros((len(texts), 512))  # float64, so that a row does not depend on its batch
         for row, text in zip(rows, texts, strict=True):
             for word in text.casefold().replace(",", "").split():
                 row[self._axis(SYNONYMS.get(word, word))] += 0.9
                 row[self._axis(f"form:{word}")] += 0.44
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+        return (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
 
     def _axis(self, name: str) -> int:
         return self._axes.setdefault(name, len(self._axes))

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mining_toy import CAPTIONS, ListSink, ToyRetriever, ToySentenceEncoder, dataset, rare_queries
 
-from raqo.agents.lexical import LexicalReviewer
-from raqo.agents.perturber import LexicalPerturber
+from raqo.agents.lexical import LexicalPerturber, LexicalReviewer
+from raqo.agents.lexicon import Lexicon, LexiconSettings, learn_lexicon
 from raqo.agents.vocabulary import Vocabulary, count_phrases
 from raqo.graphs.mining import mine
 from raqo.graphs.settings import MiningSettings
@@ -18,17 +18,26 @@ QUERIES = rare_queries()
 DATA = dataset(QUERIES)
 
 
+def learn(retriever: ToyRetriever) -> Lexicon:
+    vocabulary = Vocabulary(
+        count_phrases([*CAPTIONS * 3, *(text for text, _ in QUERIES)], max_words=1), ToySentenceEncoder()
+    )
+    examples = [(query.text, DATA.targets[query.query_id][0]) for query in DATA.queries]
+    settings = LexiconSettings(min_cosine=0.0)
+    return learn_lexicon(examples, retriever=retriever, vocabulary=vocabulary, settings=settings)
+
+
 def run(
     sink: ListSink, *, data: RetrievalDataset = DATA, done: set[tuple[str, str]] | None = None, batch_size: int = 8
 ) -> list[Trace]:
     """A run in a fresh process: nothing is cached from an earlier one."""
     retriever, encoder = ToyRetriever(), ToySentenceEncoder()
-    vocabulary = Vocabulary(count_phrases([*CAPTIONS * 3, *(text for text, _ in QUERIES)]), encoder)
+    lexicon = learn(retriever)
     mine(
         data,
         retriever=retriever,
-        reviewer=LexicalReviewer(retriever=retriever, vocabulary=vocabulary),
-        perturber=LexicalPerturber(vocabulary=vocabulary),
+        reviewer=LexicalReviewer(retriever=retriever, lexicon=lexicon),
+        perturber=LexicalPerturber(lexicon),
         text_encoder=encoder,
         sink=sink,
         done=done or set(),
@@ -80,13 +89,12 @@ def test_a_query_does_not_depend_on_its_batch(
 
 
 def test_a_finished_run_asks_the_retriever_nothing(uninterrupted: list[Trace]) -> None:
-    retriever, encoder = ToyRetriever(), ToySentenceEncoder()
-    vocabulary = Vocabulary(count_phrases(CAPTIONS), encoder)
+    lexicon, retriever, encoder = learn(ToyRetriever()), ToyRetriever(), ToySentenceEncoder()
     report = mine(
         DATA,
         retriever=retriever,
-        reviewer=LexicalReviewer(retriever=retriever, vocabulary=vocabulary),
-        perturber=LexicalPerturber(vocabulary=vocabulary),
+        reviewer=LexicalReviewer(retriever=retriever, lexicon=lexicon),
+        perturber=LexicalPerturber(lexicon),
         text_encoder=encoder,
         sink=ListSink(),
         done=set(keys(uninterrupted)),

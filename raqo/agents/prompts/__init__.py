@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from importlib import resources
 
 NO_CONCEPT = "None"
+# Asks for a rewrite of whatever confuses the retriever, where nobody has named it.
+ANY_CONCEPT = ("any",)
 
 
 @functools.cache

@@ -130,3 +130,12 @@ def test_articles_follow_the_next_word() -> None:
     scene = Scene("night", "behind", (SceneObject("cup", "orange"), SceneObject("dog", "red")))
     said = mentions(scene)
     assert caption(said, [mention.concept.common for mention in said], 0) == "an orange cup behind a red dog at night"
+
+
+def test_the_unknown_words_are_no_words_of_the_world() -> None:
+    from raqo.sample.weights import UNKNOWN_WORDS
+
+    world = {
+        part for concept in concepts().values() for word in concept.wordings for part in re.findall(r"[a-z]+", word)
+    }
+    assert world.isdisjoint(UNKNOWN_WORDS.read_text(encoding="utf-8").split())
