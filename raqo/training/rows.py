@@ -81,16 +81,17 @@ def read_training_data(folder: Path, *, retriever: str = "") -> TrainingData:
 
 def _drafts(folder: Path) -> tuple[Pair, ...]:
     """Rows without named concepts, from the fields that raqo's own tables have beside the prompts."""
-    found = []
-    for name in ("qre", "ccd"):
-        path = folder / f"{name}.jsonl"
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-            row = json.loads(line)
-            if "query" not in row or (name == "ccd" and row.get("concepts")):
-                continue
-            rewrite = row["rewrite"] if name == "qre" else row["query"]
-            found.append(Pair(render_rewrite(row["query"], ANY_CONCEPT), f" {rewrite}"))
-    return tuple(found)
+    found = [pair for name in ("qre", "ccd") for pair in _read(folder / f"{name}.jsonl", _draft)]
+    return tuple(pair for pair in found if pair.prompt)
+
+
+def _draft(fields: dict[str, Any], where: str) -> Pair:
+    """A query with its rewrite, or, where nothing in it is challenging, with itself; empty where neither is known."""
+    query = fields.get("query")
+    rewrite = fields.get("rewrite", query if fields.get("concepts") == [] else None)
+    if not isinstance(query, str) or not isinstance(rewrite, str):
+        return Pair("", "")
+    return Pair(render_rewrite(query, ANY_CONCEPT), f" {rewrite}")
 
 
 def _read(path: Path, build: Callable[[dict[str, Any], str], Row]) -> tuple[Row, ...]:
