@@ -13,7 +13,7 @@ SUPERSAMPLING = 3
 _HALO = [round(opacity * 0.8) for opacity in range(256)]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _pattern(pattern: str, side: int) -> Image.Image:
     """A mask of `side` dots squared that is set where a pattern shows its second tone."""
     mask = Image.new("L", (side, side), 0)
@@ -57,7 +57,7 @@ def body_picture(kind: str, colour: str, side: int) -> Image.Image:
     return _draw(kind, colour, "plain", side).art
 
 
-@lru_cache(maxsize=6000)
+@lru_cache(maxsize=256)
 def sprite(kind: str, colour: str, pattern: str, size: int, angle: int = 0) -> Image.Image:
     """An object about `size` pixels wide or high, cropped to what shows; `angle` turns it counter-clockwise."""
     side = round(size * (1 + 2 * MARGIN))
@@ -76,7 +76,7 @@ def sprite(kind: str, colour: str, pattern: str, size: int, angle: int = 0) -> I
     return backed.crop(backed.getchannel("A").getbbox())
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def shadow(width: int) -> Image.Image:
     """The opacity of a soft flat shadow `width` pixels wide."""
     height, soft = max(width // 5, 4), max(width // 16, 1)
