@@ -254,7 +254,7 @@ class _Trial:
     def _similarities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         if not pairs:
             return np.zeros(0)
-        # neighbours in the text's alphabet share no cache line, but equal texts do: sort to ask them together
+        # equal texts stand together, so the encoder sees each once while it is cached
         order = sorted(range(len(pairs)), key=pairs.__getitem__)
         queries = [Query("", pairs[at][0]) for at in order]
         values = np.empty(len(pairs), dtype=np.float64)
