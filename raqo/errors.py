@@ -30,6 +30,18 @@ class MissingExtraError(RaqoError, ImportError):
     """An optional dependency is needed and not installed."""
 
 
+class BudgetError(RaqoError):
+    """The next paid call would pass the budget; everything paid for is kept."""
+
+
+class FailureRateError(RaqoError):
+    """More answers failed than a run may have; what was finished is kept."""
+
+
+class StoppedError(RaqoError):
+    """The user asked to stop; calls on their way were finished and kept."""
+
+
 def message(where: str, problem: str, fix: str) -> str:
     """Join the parts of an error: ``pairs.jsonl:412: 3 rewards for 5 candidates; give one reward per candidate.``."""
     return f"{where}: {problem}; {fix.rstrip('.')}."

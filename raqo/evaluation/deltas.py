@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from raqo.evaluation.atomic import write_atomically
 from raqo.evaluation.compare import RAW, Comparison
 from raqo.evaluation.metrics import target_ranks
+from raqo.files import write_text
 from raqo.records import Ranking
 
 SEPARATOR = " | "
@@ -64,7 +64,7 @@ def query_deltas(comparison: Comparison, name: str) -> list[QueryDelta]:
 def write_deltas(path: Path, deltas: Iterable[QueryDelta]) -> None:
     """Write one JSON object per line. The write is atomic."""
     rows = (json.dumps(dataclasses.asdict(delta), ensure_ascii=False) for delta in deltas)
-    write_atomically(path, "".join(f"{row}\n" for row in rows))
+    write_text(path, "".join(f"{row}\n" for row in rows))
 
 
 def _first(ranking: Ranking, targets: tuple[str, ...]) -> int | None:

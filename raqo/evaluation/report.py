@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from raqo.evaluation import highlight, pictures, plots, table
-from raqo.evaluation.atomic import write_atomically
 from raqo.evaluation.compare import ORACLE, RAW, EvaluationRow
 from raqo.evaluation.examples import ExampleGroup
 from raqo.evaluation.plain import flatten, plain
+from raqo.files import write_text
 
 TIMINGS = ("mine_s", "train_s", "evaluate_s", "total_s")
 
@@ -56,8 +56,8 @@ class Headline:
 def write_report(folder: Path, inputs: ReportInputs) -> tuple[Path, Path]:
     """Write `report.json` and `report.html` into a folder and return both paths. Each write is atomic."""
     paths = folder / "report.json", folder / "report.html"
-    write_atomically(paths[0], json.dumps(report_json(inputs), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
-    write_atomically(paths[1], report_html(inputs))
+    write_text(paths[0], json.dumps(report_json(inputs), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    write_text(paths[1], report_html(inputs))
     return paths
 
 

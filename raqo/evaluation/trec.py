@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from raqo.errors import DataError, message
-from raqo.evaluation.atomic import write_atomically
+from raqo.files import write_text
 from raqo.records import Hit, Ranking
 
 
@@ -24,7 +24,7 @@ def write_run(path: Path, rankings: Iterable[Ranking], *, tag: str) -> None:
         _check_ids([hit.doc_id for hit in ranking.hits], "document id")
         for rank, hit in enumerate(ranking.hits, start=1):
             lines.append(f"{ranking.query_id} Q0 {hit.doc_id} {rank} {float(hit.score)!r} {tag}\n")
-    write_atomically(path, "".join(lines))
+    write_text(path, "".join(lines))
 
 
 def read_run(path: Path) -> list[Ranking]:
@@ -54,7 +54,7 @@ def write_qrels(path: Path, targets: Mapping[str, Collection[str]]) -> None:
     _check_ids(targets, "query id")
     for doc_ids in targets.values():
         _check_ids(doc_ids, "document id")
-    write_atomically(path, "".join(f"{query} 0 {doc} 1\n" for query, docs in targets.items() for doc in docs))
+    write_text(path, "".join(f"{query} 0 {doc} 1\n" for query, docs in targets.items() for doc in docs))
 
 
 def _parse(line: str, where: str) -> tuple[str, str, int, float]:

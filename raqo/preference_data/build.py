@@ -6,10 +6,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
+from statistics import pstdev
 
 from raqo.errors import ConfigError, FingerprintError, message
 from raqo.preference_data.filters import DropReason, filter_attempts, normalise
-from raqo.preference_data.ranking import Negatives, candidate_list
+from raqo.preference_data.ranking import Negatives, candidate_list, rank
 from raqo.preference_data.rows import (
     CCDRow,
     PairRow,
@@ -39,7 +40,9 @@ class BuildSettings:
             ``accepted`` none (paper), ``attempts`` only where fewer than `min_candidates` were accepted, ``always`` in
             every list with room.
         none_share: unambiguous queries with concept ``None`` per ambiguous row (paper: 'some').
-        min_reward_gap: candidates scored closer than this to a better one are dropped.
+        alike_within: wordings whose similarities differ by no more than this share of the log's `similarity_spread` are
+            alike: of them the one proposed first stands in the list, and at its head it is what D_QRE teaches. One
+            target says little about small differences; measured in docs/experiments.md.
         seed: which unambiguous queries are taken.
     """
 
@@ -48,7 +51,7 @@ class BuildSettings:
     min_candidates: int = 2
     negatives: Negatives = "attempts"
     none_share: float = 1.0
-    min_reward_gap: float = 1e-6
+    alike_within: float = 0.25
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -57,8 +60,8 @@ class BuildSettings:
                 f"expected 2 <= min_candidates <= ranking_length, got {self.min_candidates}, {self.ranking_length}"
             )
             raise ConfigError(message("build", problem, "correct one of them"))
-        if self.none_share < 0 or self.min_reward_gap < 0:
-            raise ConfigError(message("build", "none_share and min_reward_gap cannot be negative", "correct them"))
+        if self.none_share < 0 or self.alike_within < 0:
+            raise ConfigError(message("build", "none_share and alike_within cannot be negative", "correct them"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class PreferenceData:
     """The rows, each table sorted by id, and how they came about.
 
     Attributes:
+        min_gap: similarities no further apart counted as alike.
         drops: reason -> count, of wordings, lists and traces.
         cost: what all traces together took.
         provenance: of the first trace by id; None without traces. All traces share its retriever.
@@ -76,6 +80,7 @@ class PreferenceData:
     pro: tuple[PRORow, ...]
     pairs: tuple[PairRow, ...]
     settings: BuildSettings
+    min_gap: float
     traces: Mapping[str, int]
     drops: Mapping[str, int]
     cost: Cost
@@ -88,6 +93,7 @@ class _Draft:
 
     settings: BuildSettings
     prompts: PromptRenderer
+    min_gap: float
     ccd: list[CCDRow] = field(default_factory=list)
     qre: list[QRERow] = field(default_factory=list)
     pro: list[PRORow] = field(default_factory=list)
@@ -97,18 +103,27 @@ class _Draft:
     cost: Cost = field(default_factory=Cost)
 
 
-def build(traces: Iterable[Trace], settings: BuildSettings, prompts: PromptRenderer) -> PreferenceData:
+def similarity_spread(traces: Iterable[Trace]) -> float:
+    """Standard deviation of the similarities of the queries as they came, in the retriever's units; 0 for one query."""
+    found = [trace.raw.similarity for trace in traces if trace.origin is Origin.OPTIMIZE]
+    return pstdev(found) if found else 0.0
+
+
+def build(
+    traces: Iterable[Trace], settings: BuildSettings, prompts: PromptRenderer, *, spread: float = 0.0
+) -> PreferenceData:
     """Make the preference data; the order of the traces does not matter, and of a repeated one the first counts.
 
     Args:
         traces: read once, one at a time.
         settings: thresholds and shares.
         prompts: renders prompts, for example the module ``raqo.agents.prompts``.
+        spread: `similarity_spread` of the same traces; 0 tells all wordings apart that are not equal.
 
     Raises:
         FingerprintError: traces of two retrievers.
     """
-    draft = _Draft(settings, prompts)
+    draft = _Draft(settings, prompts, min_gap=settings.alike_within * spread)
     first: Trace | None = None
     seen: set[tuple[str, Origin]] = set()
     counts: Counter[str] = Counter()
@@ -130,6 +145,7 @@ def build(traces: Iterable[Trace], settings: BuildSettings, prompts: PromptRende
         pro=pro,
         pairs=tuple(pair for row in pro for pair in pairs_of(row)),
         settings=settings,
+        min_gap=draft.min_gap,
         traces=dict(sorted(counts.items())),
         drops=dict(sorted(draft.drops.items())),
         cost=draft.cost,
@@ -170,7 +186,7 @@ def _add(draft: _Draft, trace: Trace) -> None:
 
 def _add_optimized(draft: _Draft, trace: Trace, kept: list[Attempt], accepted: list[Attempt]) -> None:
     """An ambiguous query: the best accepted rewrite is the answer, failed wordings and the query itself are worse."""
-    best = max(accepted, key=lambda attempt: attempt.similarity)  # of equal ones the first
+    best = rank(accepted, min_gap=draft.min_gap)[0]
     worse = [attempt for attempt in kept if not attempt.accepted]
     _add_rows(draft, trace, trace.raw.text, best.concepts, accepted, [*worse, trace.raw], "optimize")
 
@@ -197,7 +213,7 @@ def _add_rows(
         draft.drops[DropReason.NO_CONCEPT.value] += 1
         return
     settings = draft.settings
-    best = max(good, key=lambda attempt: attempt.similarity)
+    best = rank(good, min_gap=draft.min_gap)[0]
     draft.ccd.append(ccd_row(trace.query_id, query, concepts, source, draft.prompts))
     draft.qre.append(qre_row(trace.query_id, query, concepts, best, source, draft.prompts))
     ranked = candidate_list(
@@ -206,7 +222,7 @@ def _add_rows(
         negatives=settings.negatives,
         min_candidates=settings.min_candidates,
         length=settings.ranking_length,
-        min_gap=settings.min_reward_gap,
+        min_gap=draft.min_gap,
     )
     if len(ranked) < settings.min_candidates:
         draft.drops[DropReason.SHORT_LIST.value] += 1

@@ -63,7 +63,7 @@ def render_card(data: PreferenceData) -> str:
         _table("Traces read", data.traces),
         _table("What mining took", dataclasses.asdict(data.cost)),
         _table("Left out", data.drops),
-        _table("Settings", dataclasses.asdict(data.settings)),
+        _table("Settings", {**dataclasses.asdict(data.settings), "min_gap": data.min_gap}),
         _SCHEMA,
     ]
     return "\n".join(parts)

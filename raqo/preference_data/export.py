@@ -6,13 +6,13 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from raqo.errors import DataError, RunFolderError, message
+from raqo.files import put_in_place, recover
 from raqo.preference_data.build import PreferenceData
 from raqo.preference_data.card import render_card
 
@@ -141,23 +141,15 @@ def _sha256(path: Path) -> str:
 def _replaced(target: Path) -> Iterator[Path]:
     """Give a work folder that takes the place of `target` when all went well; it is synced to disk before."""
     target = target.absolute()
-    work, old = (target.parent / f".{target.name}.{part}" for part in ("new", "old"))
+    work = target.parent / f".{target.name}.new"
     target.parent.mkdir(parents=True, exist_ok=True)
-    if old.exists() and not target.exists():  # killed between the two renames below
-        os.replace(old, target)
+    recover(target)
     _check_own(target)
-    for leftover in (work, old):  # here `target` is complete, or never was
-        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     try:
         yield work
-        for path in [*work.rglob("*"), work]:
-            _sync(path)
-        if target.exists():
-            os.replace(target, old)
-        os.replace(work, target)
-        _sync(target.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        put_in_place(work, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -167,11 +159,3 @@ def _check_own(target: Path) -> None:
     if foreign or (target.exists() and not target.is_dir()):
         problem = f"holds something else ({', '.join(foreign[:3]) or 'a file'})"
         raise RunFolderError(message(str(target), problem, "choose an empty folder"))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,14 +11,17 @@ Negatives = Literal["accepted", "attempts", "always"]
 
 
 def rank(attempts: Sequence[Attempt], *, min_gap: float) -> list[Attempt]:
-    """Sort by similarity, best first, and drop what lies closer than `min_gap` to the one kept before it.
+    """Sort by similarity, best first; of wordings within `min_gap` of the best of them, keep the one tried first.
 
-    Ties keep the one tried first.
+    One target says little about small differences: a reviewer, which proposes its best wordings first, says more.
     """
+    left = sorted(enumerate(attempts), key=lambda item: (-item[1].similarity, item[0]))
     kept: list[Attempt] = []
-    for attempt in sorted(attempts, key=lambda attempt: -attempt.similarity):
-        if not kept or kept[-1].similarity - attempt.similarity >= min_gap:
-            kept.append(attempt)
+    while left:
+        top = left[0][1].similarity
+        alike = [item for item in left if top - item[1].similarity <= min_gap]
+        kept.append(min(alike, key=lambda item: item[0])[1])
+        left = left[len(alike) :]
     return kept
 
 
@@ -49,5 +52,5 @@ def candidate_list(
     fills = negatives == "always" or (negatives == "attempts" and len(ranked) < min_candidates)
     if not ranked or not fills:
         return ranked
-    below = [attempt for attempt in worse if attempt.similarity <= ranked[-1].similarity - min_gap]
+    below = [attempt for attempt in worse if attempt.similarity < ranked[-1].similarity - min_gap]
     return [*ranked, *rank(below, min_gap=min_gap)][:length]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import logging
 import os
@@ -21,6 +20,7 @@ from typing import Any, BinaryIO
 from pydantic import TypeAdapter, ValidationError
 
 from raqo.errors import DataError, FingerprintError, RunFolderError, message
+from raqo.files import open_locked, sync
 from raqo.records import Origin, Trace
 
 logger = logging.getLogger(__name__)
@@ -64,12 +64,12 @@ class TraceLog:
     def __init__(self, path: str | Path, *, retriever: str, settings: str) -> None:
         self.path = Path(path)
         self._header = LogHeader(FORMAT, retriever, settings)
-        self._file = _open_locked(self.path)
+        self._file = open_locked(self.path)
         try:
             _cut_torn_line(self._file, self.path)
             if self._file.seek(0, os.SEEK_END) == 0:
                 self._append(_line(self._header))
-                _sync_folder(self.path.parent)
+                sync(self.path.parent)
             _check_header(read_header(self.path), self._header, self.path)
             self._done = {(trace.query_id, trace.origin) for trace in read_traces(self.path)}
         except BaseException:
@@ -178,23 +178,6 @@ def _line(record: Any) -> bytes:
     return text.encode("utf-8", "replace") + b"\n"
 
 
-def _open_locked(path: Path) -> BinaryIO:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+b", buffering=0)  # noqa: SIM115 - lives as long as the log
-    except OSError as error:
-        raise RunFolderError(
-            message(str(path), f"cannot be opened ({error.strerror})", "choose another folder")
-        ) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        problem = "another process is writing this log"
-        raise RunFolderError(message(str(path), problem, "wait for it, or choose another run folder")) from error
-    return file
-
-
 def _cut_torn_line(file: BinaryIO, path: Path) -> None:
     """Cut off what follows the last line break."""
     size = file.seek(0, os.SEEK_END)
@@ -233,11 +216,3 @@ def _open_read(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         raise RunFolderError(message(str(path), f"cannot be read ({error.strerror})", "check the path")) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

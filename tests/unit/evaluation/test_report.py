@@ -113,7 +113,7 @@ def test_a_report_without_plots_oracle_or_examples(tmp_path):
 
 def test_an_unwritable_folder_is_one_clear_error(inputs, tmp_path):
     with pytest.raises(RunFolderError, match="cannot be written"):
-        write_report(tmp_path / "missing", inputs)
+        write_report(tmp_path / "red.png" / "report", inputs)
 
 
 def test_thumbnails_are_small(inputs, tmp_path):

@@ -57,6 +57,7 @@ def test_a_bad_line_is_named(tmp_path, line, problem):
         read_run(path)
 
 
-def test_a_missing_folder_is_one_clear_error(tmp_path):
+def test_a_file_in_the_way_is_one_clear_error(tmp_path):
+    (tmp_path / "file").touch()
     with pytest.raises(RunFolderError, match="cannot be written"):
-        write_run(tmp_path / "nowhere" / "run", [], tag="t")
+        write_run(tmp_path / "file" / "run", [], tag="t")

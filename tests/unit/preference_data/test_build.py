@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from raqo.agents import prompts
 from raqo.errors import ConfigError, FingerprintError
-from raqo.preference_data.build import BuildSettings, PreferenceData, build
+from raqo.preference_data.build import BuildSettings, PreferenceData, build, similarity_spread
 from raqo.records import Attempt, Cost, Failure, FailureKind, Origin, Provenance, Trace, Verdict
 
 PROVENANCE = Provenance("clip:1", 100, "lexical", "", 0, "0.1")
@@ -95,13 +95,31 @@ def test_negatives(attempts: tuple[Attempt, ...], negatives: Any, expected: list
         assert [text for text, _ in candidates(data)] == expected
 
 
-def test_lists_are_cut_to_the_ranking_length_and_ties_are_dropped() -> None:
-    attempts = [tried(f"w{i}", 0.3 + i / 100, ok=True) for i in range(8)] + [tried("tie", 0.37 + 1e-9, ok=True)]
+def test_lists_are_cut_to_the_ranking_length_and_of_ties_the_first_stays() -> None:
+    attempts = [tried(f"w{i}", 0.3 + i / 100, ok=True) for i in range(8)]
+    attempts.append(tried("tie", attempts[-1].similarity, ok=True))
     data = made(optimize(*attempts), negatives="always")
-    assert [text for text, _ in candidates(data)] == ["tie", "w6", "w5", "w4", "w3"]
+    assert [text for text, _ in candidates(data)] == ["w7", "w6", "w5", "w4", "w3"]
     assert len(data.pairs) == 10
     assert all(pair.margin > 0 for pair in data.pairs)
     assert len(candidates(made(optimize(*attempts), ranking_length=2))) == 2
+
+
+def test_of_wordings_that_are_alike_the_one_proposed_first_counts() -> None:
+    near = [tried("proposed first", 0.50, ok=True), tried("a little higher", 0.54, ok=True)]
+    trace = optimize(*near, tried("clearly lower", 0.40, ok=True))
+    apart = build([trace], BuildSettings(alike_within=0.25), prompts, spread=0.1)
+    assert apart.qre[0].rewrite == "a little higher"
+    alike = build([trace], BuildSettings(alike_within=0.5), prompts, spread=0.1)
+    assert alike.min_gap == 0.05
+    assert alike.qre[0].rewrite == "proposed first"
+    assert [text for text, _ in candidates(alike)] == ["proposed first", "clearly lower"]
+
+
+def test_the_spread_is_that_of_the_queries_as_they_came() -> None:
+    first, second = optimize(), optimize(query_id="r", raw=raw("x", 0.6, Verdict.AMBIGUOUS))
+    assert similarity_spread([first, second, perturb(similarity=0.9)]) == pytest.approx(0.2)
+    assert similarity_spread([]) == 0.0
 
 
 def test_a_perturbed_query_is_rewritten_to_its_original() -> None:
@@ -163,7 +181,7 @@ def test_what_gives_no_row_is_counted() -> None:
 
 
 def test_a_late_failure_does_not_lose_what_was_accepted_before() -> None:
-    data = made(optimize(ONE_GOOD[0], failure=Failure(FailureKind.BUDGET, "spent", 2)))
+    data = made(optimize(ONE_GOOD[0], failure=Failure(FailureKind.TIMEOUT, "slow", 2)))
     assert len(data.qre) == 1
 
 
@@ -206,14 +224,16 @@ def test_invariants(
 ) -> None:
     traces = [optimize(*attempts, query_id=f"q{i}") for i, attempts in enumerate(hard)]
     traces += [perturb(*attempts, query_id=f"u{i}") for i, attempts in enumerate(plain)]
-    data = build(traces, settings, prompts)
+    spread = similarity_spread(traces)
+    data = build(traces, settings, prompts, spread=spread)
     chance.shuffle(traces)
-    assert build(iter(traces), settings, prompts) == data, "the order of the log does not matter"
+    assert similarity_spread(traces) == spread
+    assert build(iter(traces), settings, prompts, spread=spread) == data, "the order of the log does not matter"
     assert len({row.id for row in data.ccd}) == len(data.ccd)
     for row in data.pro:
         assert settings.min_candidates <= len(row.rewards) <= settings.ranking_length
         gaps = [high - low for high, low in zip(row.rewards, row.rewards[1:], strict=False)]
-        assert all(gap >= settings.min_reward_gap * 0.999 for gap in gaps)
+        assert all(gap > 0 for gap in gaps)
         assert len({" ".join(text.casefold().split()) for text in row.completions}) == len(row.completions)
         assert tuple(candidate.score for candidate in row.candidates) == row.rewards
     texts = {row.id: row.completions[0] for row in data.pro}

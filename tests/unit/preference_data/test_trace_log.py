@@ -112,7 +112,7 @@ def test_a_second_writer_is_refused_until_the_first_closes(path: Path) -> None:
     with open_log(path):
         child = subprocess.run([*CHILD, str(path), "3"], env=ENVIRONMENT, capture_output=True, text=True)
         assert child.returncode != 0
-        assert "another process is writing this log" in child.stderr
+        assert "another process is writing it" in child.stderr
     open_log(path).close()
 
 
