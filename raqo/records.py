@@ -37,7 +37,8 @@ class FailureKind(StrEnum):
     REFUSED = "refused"
     TRANSPORT = "transport"
     TIMEOUT = "timeout"
-    BUDGET = "budget"
+    RATE_LIMIT = "rate_limit"
+    SERVER = "server"
 
 
 class KeptReason(StrEnum):
@@ -46,10 +47,10 @@ class KeptReason(StrEnum):
     NONE = "rewritten"
     CONFIDENT = "the first pass is confident already"
     NO_CONCEPT = "no challenging concept was found"
+    NO_ANSWER = "the rewriter gave no answer"
     EMPTY = "the rewriter gave no text"
     UNCHANGED = "the rewrite equals the query"
     TOO_LONG = "the rewrite is longer than the encoder can read"
-    LOST_TERMS = "the rewrite dropped words that were not challenging"
     LESS_CONFIDENT = "the retriever is less confident about the rewrite"
 
 
@@ -86,6 +87,37 @@ class RetrievalDataset:
     queries: tuple[Query, ...]
     targets: Mapping[str, tuple[str, ...]]
     reference: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question about a picture, with what people answered and where the answer stands.
+
+    Attributes:
+        query: the question as asked, with its picture where there is one. Its text alone is often ambiguous.
+        answers: answer as people gave it -> its votes or weight, the most frequent first.
+        stemmed: the same for the stemmed form of the answers (OK-VQA has both); empty where a data set has none.
+        targets: ids of the passages named as right; empty where only the answers tell (pseudo-relevance).
+        caption: a description of the picture; empty where a data set has none.
+        reference: the question with its object named in the corpus's words (the sample world); else empty.
+    """
+
+    query: Query
+    answers: Mapping[str, float]
+    stemmed: Mapping[str, float] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+    caption: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeDataset:
+    """Questions of one split, and the passages in which their answers are looked for."""
+
+    name: str
+    split: str
+    documents: tuple[Document, ...]
+    questions: tuple[Question, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +166,17 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A typed failure of one query."""
+    """A typed failure of one query.
+
+    Attributes:
+        message: what the server or the parser said, shortened.
+        attempts: requests made before giving up.
+    """
 
     kind: FailureKind
     message: str
     round: int
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

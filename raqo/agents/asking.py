@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic
 
+from pydantic import BaseModel
+
 from raqo.agents.parsing import Answer, AnswerError, parse_answer
-from raqo.protocols import Chat, ChatResult
+from raqo.agents.plain_text import encodable
+from raqo.protocols import Chat, ChatRequest, ChatResult, NoAnswerError
 from raqo.records import Cost, Failure, FailureKind
 
 _REFUSALS = ("content_filter", "refusal")
+# of an answer or a message, so much is repeated to the model or written down
+_QUOTED_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,43 +30,52 @@ class Asked(Generic[Answer]):
 
 def quoted(**fields: object) -> str:
     """Untrusted texts as one JSON object: whatever they say, they stay values of named fields."""
-    return json.dumps(fields, ensure_ascii=False)
+    return encodable(json.dumps(fields, ensure_ascii=False))
 
 
-def ask(
+async def ask(
     chat: Chat,
     messages: Sequence[Mapping[str, Any]],
     form: type[Answer],
     *,
     temperature: float,
     seed: int,
+    max_tokens: int = 1024,
     round_: int = 0,
 ) -> Asked[Answer]:
     """Ask for an answer of a given form; a second time, with the complaint, if the first cannot be read."""
-    conversation = list(messages)
+    conversation = tuple(messages)
     results: list[ChatResult] = []
     for _ in range(2):
+        request = ChatRequest(
+            messages=conversation,
+            temperature=temperature,
+            seed=seed,
+            max_tokens=max_tokens,
+            schema=_schema(form),
+        )
         try:
-            result = chat.complete(conversation, temperature=temperature, seed=seed, schema=form.model_json_schema())[0]
-        except TimeoutError as error:
-            return Asked(Failure(FailureKind.TIMEOUT, str(error), round_), _cost(results))
-        except OSError as error:
-            return Asked(Failure(FailureKind.TRANSPORT, str(error), round_), _cost(results))
+            (result,) = await chat.complete(request)
+        except NoAnswerError as error:
+            return Asked(Failure(error.kind, _short(str(error)), round_, error.attempts), _cost(results))
         results.append(result)
         try:
             return Asked(_read(result, form), _cost(results))
         except AnswerError as error:
-            failure = Failure(error.kind, str(error), round_)
+            failure = Failure(error.kind, _short(str(error)), round_, len(results))
         if failure.kind is FailureKind.REFUSED:
             break
-        conversation += [
-            {"role": "assistant", "content": result.text},
-            {
-                "role": "user",
-                "content": f"That cannot be used: {failure.message}. Answer again with the JSON object only.",
-            },
-        ]
+        conversation = (
+            *conversation,
+            {"role": "assistant", "content": _short(result.text)},
+            {"role": "user", "content": f"That cannot be used: {failure.message}. Answer with the JSON object only."},
+        )
     return Asked(failure, _cost(results))
+
+
+@functools.cache
+def _schema(form: type[BaseModel]) -> dict[str, Any]:
+    return form.model_json_schema()
 
 
 def _read(result: ChatResult, form: type[Answer]) -> Answer:
@@ -75,3 +90,7 @@ def _cost(results: Sequence[ChatResult]) -> Cost:
         prompt_tokens=sum(result.prompt_tokens for result in results),
         completion_tokens=sum(result.completion_tokens for result in results),
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]}…"

@@ -7,31 +7,25 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from raqo.agents.lexicon import Lexicon
 from raqo.agents.spans import Span, replace_span, span_text, words_of
-from raqo.protocols import Perturbation, Retriever, ReviewCase
-from raqo.records import Cost, Failure, Query, Review
+from raqo.protocols import Perturbation, Perturbed, ReviewCase, Reviewed
+from raqo.records import Review
 
-_DECIMALS = 6
-# Variants of a rewrite that are scored, and returned at most (the paper's ranking length).
-VARIANTS = 10
+# Rewrites of a query at most: the paper's ranking length.
 REWRITES = 5
 PERTURBATIONS = 4
 
 
+@dataclass(frozen=True)
 class LexicalReviewer:
     """Names the challenging phrases of a query and words them as the retriever prefers. Implements `Reviewer`.
 
-    The first rewrite takes the best wording of every phrase; the others take the second or third for one of them. All
-    are scored by their similarity with the target and returned best first.
+    The first rewrite takes the best wording of every phrase; the others take the second or third for one of them. Their
+    order is the lexicon's, learnt from many queries: how similar one target is to one wording says much less.
     """
 
-    def __init__(self, *, retriever: Retriever, lexicon: Lexicon) -> None:
-        self.retriever = retriever
-        self.lexicon = lexicon
-        self._asked: list[int] = []
+    lexicon: Lexicon
 
     @property
     def name(self) -> str:
@@ -43,25 +37,9 @@ class LexicalReviewer:
         """Empty: there is no prompt."""
         return ""
 
-    def last_costs(self) -> list[Cost]:
-        """Similarities asked for each case of the last review."""
-        return [Cost(retriever_queries=count) for count in self._asked]
-
-    def review(self, cases: Sequence[ReviewCase]) -> list[Review | Failure]:
+    def review(self, cases: Sequence[ReviewCase]) -> list[Reviewed]:
         """Review each case; a review without rewrites says that nothing in the query is challenging."""
-        variants = [self._variants(case.query.text) for case in cases]
-        self._asked = [len(texts) for texts in variants]
-        queries = [
-            Query("", text, case.query.image) for case, texts in zip(cases, variants, strict=True) for text in texts
-        ]
-        targets = [case.target for case, texts in zip(cases, variants, strict=True) for _ in texts]
-        scores = np.round(self.retriever.similarity(queries, targets), _DECIMALS).tolist() if queries else []
-        answers: list[Review | Failure] = []
-        for case, texts in zip(cases, variants, strict=True):
-            own, scores = scores[: len(texts)], scores[len(texts) :]
-            ranked = sorted(zip(texts, own, strict=True), key=lambda pair: (-pair[1], pair[0]))
-            answers.append(self._answer(case, [text for text, _ in ranked]))
-        return answers
+        return [Reviewed(self._answer(case, self._variants(case.query.text))) for case in cases]
 
     def _variants(self, text: str) -> list[str]:
         found = self.lexicon.challenging(text)
@@ -74,7 +52,7 @@ class LexicalReviewer:
                 preferred = self.lexicon.preferences[phrase]
                 if place < len(preferred):
                     variants.append(_replaced(text, {**best, span: preferred[place].wording}))
-        return list(dict.fromkeys(variants))[:VARIANTS]
+        return list(dict.fromkeys(variants))[:REWRITES]
 
     def _answer(self, case: ReviewCase, rewrites: Sequence[str]) -> Review:
         text = case.query.text
@@ -89,7 +67,7 @@ class LexicalReviewer:
             for _, phrase in found
         ]
         weakness = "; ".join(advice) or "no phrase of the query is known to confuse the retriever"
-        return Review(difference, weakness, concepts, tuple(rewrites[:REWRITES]))
+        return Review(difference, weakness, concepts, tuple(rewrites))
 
 
 @dataclass(frozen=True)
@@ -101,9 +79,9 @@ class LexicalPerturber:
 
     lexicon: Lexicon
 
-    def perturb(self, texts: Sequence[str]) -> list[list[Perturbation]]:
+    def perturb(self, texts: Sequence[str]) -> list[Perturbed]:
         """Propose variants of each text; which and how many phrases are exchanged depends on the text alone."""
-        return [self._variants(text) for text in texts]
+        return [Perturbed(tuple(self._variants(text))) for text in texts]
 
     def _variants(self, text: str) -> list[Perturbation]:
         segments = self.lexicon.segments(text)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import BaseModel, ConfigDict
 
 from raqo.agents.asking import ask, quoted
-from raqo.agents.prompts import template
-from raqo.protocols import Chat, Perturbation
+from raqo.agents.chat.event_loop import run_all
+from raqo.agents.plain_text import plain_line, standing
+from raqo.agents.prompts import one_line, template
+from raqo.protocols import Chat, Perturbation, Perturbed
 from raqo.records import Failure
 
 
@@ -27,43 +28,39 @@ class _Variants(BaseModel):
 
 
 class ChatPerturber:
-    """Asks a chat model for rare wordings (``prompts/perturb.md``). A failed answer gives no variant.
+    """Asks a chat model for rare wordings (``prompts/perturb.md``). Implements `raqo.protocols.Perturber`.
 
     Args:
         chat: the model.
         temperature: of the answers.
         seed: of the answers.
-        concurrency: conversations at a time.
     """
 
-    def __init__(self, chat: Chat, *, temperature: float = 0.7, seed: int = 0, concurrency: int = 8) -> None:
+    def __init__(self, chat: Chat, *, temperature: float = 0.7, seed: int = 0) -> None:
         self._chat = chat
         self._temperature = temperature
         self._seed = seed
-        self._concurrency = concurrency
 
-    def perturb(self, texts: Sequence[str]) -> list[list[Perturbation]]:
+    def perturb(self, texts: Sequence[str]) -> list[Perturbed]:
         """Propose variants of each text, in the order the model gives them."""
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            return list(pool.map(self._perturb, texts))
+        return run_all(self._perturb(text) for text in texts)
 
-    def _perturb(self, text: str) -> list[Perturbation]:
+    async def _perturb(self, text: str) -> Perturbed:
         messages = [
             {"role": "system", "content": template("perturb")},
-            {"role": "user", "content": quoted(query=text)},
+            {"role": "user", "content": quoted(query=one_line(text))},
         ]
-        answer = ask(self._chat, messages, _Variants, temperature=self._temperature, seed=self._seed).answer
-        if isinstance(answer, Failure):
-            return []
-        return [
-            Perturbation(variant.text, tuple(found))
-            for variant in answer.variants
-            if variant.text.strip() and (found := _present(variant))
-        ]
+        asked = await ask(self._chat, messages, _Variants, temperature=self._temperature, seed=self._seed)
+        if isinstance(asked.answer, Failure):
+            return Perturbed(asked.answer, asked.cost)
+        variants = tuple(
+            Perturbation(text, concepts)
+            for variant in asked.answer.variants
+            if (text := plain_line(variant.text)) and (concepts := _standing_in(text, variant.concepts))
+        )
+        return Perturbed(variants, asked.cost)
 
 
-def _present(variant: _Variant) -> list[str]:
+def _standing_in(text: str, concepts: Sequence[str]) -> tuple[str, ...]:
     """The rare words that really stand in the variant."""
-    return [
-        concept for concept in variant.concepts if concept.strip() and concept.casefold() in variant.text.casefold()
-    ]
+    return tuple(dict.fromkeys(found for concept in concepts if (found := standing(concept, text))))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 
 from raqo.retrievers.images import open_image
 
 
+@functools.lru_cache(maxsize=512)
 def data_url(path: str, *, max_side: int) -> str:
-    """Read an image file upright, shrink it to `max_side` pixels and encode it as JPEG.
+    """Read an image file upright, shrink it to `max_side` pixels and encode it as JPEG; the last ones are remembered.
 
     Raises:
         DataError: the file is missing, too large or no readable image.

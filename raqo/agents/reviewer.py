@@ -6,18 +6,19 @@ Prompt: ``prompts/review.md``, in the figure's three steps. It sees ground truth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from raqo.agents.asking import Asked, ask, quoted
+from raqo.agents.asking import ask, quoted
+from raqo.agents.chat.event_loop import run_all
 from raqo.agents.pictures import data_url
+from raqo.agents.plain_text import plain_line
 from raqo.agents.prompts import one_line, prompt_hash, template
 from raqo.errors import DataError
-from raqo.protocols import Chat, ReviewCase
-from raqo.records import Cost, Document, Failure, FailureKind, Review
+from raqo.protocols import Chat, ReviewCase, Reviewed
+from raqo.records import Document, Failure, FailureKind, Review
 
 
 class ReviewAnswer(BaseModel):
@@ -40,7 +41,7 @@ class ReviewerSettings:
         samples: rewrites asked for.
         temperature: of the answers.
         max_side: pixels of the longer side of a shown image.
-        concurrency: conversations at a time.
+        max_tokens: of one answer.
         seed: of the answers.
     """
 
@@ -48,12 +49,12 @@ class ReviewerSettings:
     samples: int = 2
     temperature: float = 0.7
     max_side: int = 448
-    concurrency: int = 8
+    max_tokens: int = 1024
     seed: int = 0
 
 
 class ChatReviewer:
-    """Reviews with a chat model. Implements `raqo.protocols.Reviewer` and `Metered`.
+    """Reviews with a chat model. Implements `raqo.protocols.Reviewer`.
 
     Args:
         chat: a multimodal model, or a text model where all documents are texts.
@@ -67,7 +68,6 @@ class ChatReviewer:
         self._chat = chat
         self._documents = documents
         self._settings = settings or ReviewerSettings()
-        self._costs: list[Cost] = []
 
     @property
     def name(self) -> str:
@@ -79,26 +79,32 @@ class ChatReviewer:
         """Hash of ``prompts/review.md``."""
         return prompt_hash("review")
 
-    def last_costs(self) -> list[Cost]:
-        """Calls and tokens of the last review, case by case."""
-        return list(self._costs)
-
-    def review(self, cases: Sequence[ReviewCase]) -> list[Review | Failure]:
+    def review(self, cases: Sequence[ReviewCase]) -> list[Reviewed]:
         """Review each case; an answer that stays unreadable after one more try is a typed failure."""
-        with ThreadPoolExecutor(self._settings.concurrency) as pool:
-            asked = list(pool.map(self._ask, cases))
-        self._costs = [found.cost for found in asked]
-        return [_review(found.answer, case) for found, case in zip(asked, cases, strict=True)]
+        # pictures are decoded and shrunk here: not on the loop that keeps the servers busy
+        rendered = [self._rendered(case) for case in cases]
+        return run_all(self._review(case, messages) for case, messages in zip(cases, rendered, strict=True))
 
-    def _ask(self, case: ReviewCase) -> Asked[ReviewAnswer]:
+    def _rendered(self, case: ReviewCase) -> list[dict[str, Any]] | Failure:
         try:
-            messages = self.messages(case)
+            return self.messages(case)
         except DataError as error:
-            return Asked(Failure(FailureKind.TRANSPORT, f"cannot show a document: {error}", case.round), Cost())
+            return Failure(FailureKind.TRANSPORT, f"cannot show a document: {error}", case.round)
+
+    async def _review(self, case: ReviewCase, messages: list[dict[str, Any]] | Failure) -> Reviewed:
+        if isinstance(messages, Failure):
+            return Reviewed(messages)
         settings = self._settings
-        return ask(
-            self._chat, messages, ReviewAnswer, temperature=settings.temperature, seed=settings.seed, round_=case.round
+        asked = await ask(
+            self._chat,
+            messages,
+            ReviewAnswer,
+            temperature=settings.temperature,
+            seed=settings.seed + case.round,  # a wording reviewed again shall get new proposals
+            max_tokens=settings.max_tokens,
+            round_=case.round,
         )
+        return Reviewed(_review(asked.answer, case), asked.cost)
 
     def messages(self, case: ReviewCase) -> list[dict[str, Any]]:
         """The conversation for a case, in the OpenAI form.
@@ -133,8 +139,8 @@ def _text(text: str) -> dict[str, Any]:
 def _review(answer: ReviewAnswer | Failure, case: ReviewCase) -> Review | Failure:
     if isinstance(answer, Failure):
         return answer
-    rewrites = tuple(dict.fromkeys(text for raw in answer.rewrites if (text := one_line(raw))))
+    rewrites = tuple(dict.fromkeys(text for raw in answer.rewrites if (text := plain_line(raw))))
     if not rewrites:
         return Failure(FailureKind.EMPTY, "the review proposes no rewrite", case.round)
-    concepts = tuple(dict.fromkeys(text for raw in answer.concepts if (text := one_line(raw))))
-    return Review(answer.difference, answer.weakness, concepts, rewrites)
+    concepts = tuple(dict.fromkeys(text for raw in answer.concepts if (text := plain_line(raw))))
+    return Review(plain_line(answer.difference), plain_line(answer.weakness), concepts, rewrites)

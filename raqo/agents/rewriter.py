@@ -5,16 +5,17 @@ torch and transformers load with the first `LocalRewriter`, not with this module
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from raqo.agents.changes import changed_phrases
-from raqo.agents.prompts import ANY_CONCEPT, one_line, parse_concepts, render_detect, render_rewrite
+from raqo._transformers import quiet_transformers
+from raqo.agents.prompts import ANY_CONCEPT, render_detect, render_rewrite
+from raqo.agents.raw_prompts import stop_ids
+from raqo.agents.recot import challenging_concepts, distinct_lines
 from raqo.errors import ConfigError, DataError, message
 
 # a model with a longer context is still never asked to read more than this
@@ -30,12 +31,16 @@ class RewriterSettings:
         max_new_tokens: the most tokens of an answer.
         dtype: bfloat16 is faster on new processors, but near ties may fall otherwise than in float32.
         device: ``auto`` takes the first CUDA device, else the CPU.
+        base_url: of an endpoint that serves the run's model (``raqo serve``), asked instead of a model in this process.
+        api_key_env: environment variable with that endpoint's key, if it asks for one.
     """
 
     batch_size: int = 128
     max_new_tokens: int = 64
     dtype: Literal["float32", "bfloat16"] = "float32"
     device: str = "auto"
+    base_url: str | None = None
+    api_key_env: str | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.max_new_tokens < 1:
@@ -62,9 +67,7 @@ class LocalRewriter:
         self._folder = Path(folder)
         self._settings = settings or RewriterSettings()
         self._model, self._tokenizer = _load(self._folder, self._settings)
-        # an answer is one line, so a line break ends it like the end token does
-        line_break = self._tokenizer("\n", add_special_tokens=False)["input_ids"][-1:]
-        self._stop = [self._tokenizer.eos_token_id, *line_break]
+        self._stop = stop_ids(self._tokenizer)
         context = min(getattr(self._model.config, "max_position_embeddings", MAX_CONTEXT), MAX_CONTEXT)
         self._max_prompt = context - self._settings.max_new_tokens
 
@@ -73,17 +76,11 @@ class LocalRewriter:
         """SHA-256 of weights and tokenizer."""
         return weights_hash(self._folder)
 
-    def detect(self, texts: Sequence[str]) -> list[tuple[str, ...]]:
-        """ReCoT step 1: the challenging concepts of each text.
-
-        Those the model names, and those it changes when asked for a rewrite without naming any: naming knows the words
-        of the mined data, rewriting carries over to their synonyms.
-        """
-        answers = self._answer([render_detect(text) for text in texts], n=1)
-        named = [parse_concepts(found[0]) if found else () for found in answers]
+    def detect(self, texts: Sequence[str]) -> list[tuple[str, ...] | None]:
+        """ReCoT step 1: the challenging concepts of each text, named or changed in a draft."""
+        named = self._answer([render_detect(text) for text in texts], n=1)
         drafts = self.rewrite(texts, [ANY_CONCEPT] * len(texts))
-        changed = [changed_phrases(text, draft[0]) if draft else () for text, draft in zip(texts, drafts, strict=True)]
-        return [tuple(dict.fromkeys((*some, *others))) for some, others in zip(named, changed, strict=True)]
+        return [challenging_concepts(*one) for one in zip(texts, named, drafts, strict=True)]
 
     def rewrite(self, texts: Sequence[str], concepts: Sequence[tuple[str, ...]], *, n: int = 1) -> list[list[str]]:
         """ReCoT step 2: up to n distinct rewrites of each text, best first; greedy for one, beam search for several."""
@@ -128,7 +125,7 @@ class LocalRewriter:
             )
         texts = self._tokenizer.batch_decode(output[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
         per_row = len(texts) // len(rows)
-        return [_distinct(texts[start : start + per_row])[:n] for start in range(0, len(texts), per_row)]
+        return [distinct_lines(texts[start : start + per_row])[:n] for start in range(0, len(texts), per_row)]
 
 
 def weights_hash(folder: str | Path) -> str:
@@ -146,22 +143,6 @@ def weights_hash(folder: str | Path) -> str:
         with path.open("rb") as file:
             digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Keep transformers' own bars and notices out of ours."""
-    from transformers.utils import logging
-
-    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _load(folder: Path, settings: RewriterSettings) -> tuple[Any, Any]:
@@ -189,9 +170,3 @@ def _load(folder: Path, settings: RewriterSettings) -> tuple[Any, Any]:
 def _open(tokens: list[int], end: int) -> list[int]:
     """Drop the end token of a tokenizer that closes every text."""
     return tokens[:-1] if tokens and tokens[-1] == end else tokens
-
-
-def _distinct(texts: Sequence[str]) -> list[str]:
-    """First line of each text; empty ones and repeats dropped."""
-    lines = (one_line(text.strip().split("\n", 1)[0]) for text in texts)
-    return list(dict.fromkeys(line for line in lines if line))

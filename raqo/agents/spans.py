@@ -67,6 +67,13 @@ def span_text(text: str, words: Sequence[Word], span: Span) -> str:
     return text[words[span.first].start : words[span.last - 1].end]
 
 
+def find_spans(words: Sequence[Word], phrase: Sequence[Word]) -> list[Span]:
+    """Where a phrase stands in a text, word by word; none for a phrase without words."""
+    forms, wanted = [word.form for word in words], [word.form for word in phrase]
+    size = len(wanted)
+    return [Span(at, at + size) for at in range(len(forms) - size + 1) if size and forms[at : at + size] == wanted]
+
+
 def replace_span(text: str, words: Sequence[Word], span: Span, wording: str) -> str:
     """Put another wording in the place of a span; an article before it is made to agree (``a``/``an``)."""
     before, after = text[: words[span.first].start], text[words[span.last - 1].end :]

@@ -12,8 +12,8 @@ from PIL import Image
 
 from raqo.agents.perturber import ChatPerturber
 from raqo.agents.reviewer import ChatReviewer, ReviewerSettings
-from raqo.protocols import ChatResult, Perturbation, ReviewCase
-from raqo.records import Document, Failure, FailureKind, Hit, Query, Ranking, Review
+from raqo.protocols import ChatResult, NoAnswerError, Perturbation, ReviewCase
+from raqo.records import Cost, Document, Failure, FailureKind, Hit, Query, Ranking, Review
 from raqo.testing import ScriptedChat
 
 ANSWER = {
@@ -22,7 +22,7 @@ ANSWER = {
     "concepts": ["dinghy"],
     "rewrites": ["a red boat", "a red boat", "a  small boat"],
 }
-ONE = ReviewerSettings(concurrency=1)
+ONE = ReviewerSettings()
 
 
 def case(text: str = "a crimson dinghy", *, hits: int = 8, target: str = "d2", round_: int = 1) -> ReviewCase:
@@ -43,6 +43,10 @@ def documents(tmp_path: Path) -> dict[str, Document]:
     return found
 
 
+def reviewed(reviewer: ChatReviewer, *cases: ReviewCase) -> list[tuple[Review | Failure, Cost]]:
+    return [(found.answer, found.cost) for found in reviewer.review(cases)]
+
+
 def texts() -> dict[str, Document]:
     return {f"d{place}": Document(f"d{place}", text=f"caption {place}") for place in range(8)}
 
@@ -53,10 +57,8 @@ def parts_of(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def test_an_answer_becomes_a_review() -> None:
     reviewer = ChatReviewer(chat=ScriptedChat([json.dumps(ANSWER)]), documents=texts(), settings=ONE)
-    assert reviewer.review([case()]) == [
-        Review("ships, not dogs", "does not know dinghies", ("dinghy",), ("a red boat", "a small boat"))
-    ]
-    (cost,) = reviewer.last_costs()
+    ((answer, cost),) = reviewed(reviewer, case())
+    assert answer == Review("ships, not dogs", "does not know dinghies", ("dinghy",), ("a red boat", "a small boat"))
     assert (cost.chat_calls, cost.completion_tokens) == (1, len(json.dumps(ANSWER).split()))
     assert cost.prompt_tokens > 0
     assert reviewer.name == "chat:scripted"
@@ -94,10 +96,10 @@ def test_texts_are_quoted_data() -> None:
 def test_a_bad_answer_is_asked_for_once_more() -> None:
     chat = ScriptedChat(["I would say red boat", f"```json\n{json.dumps(ANSWER)}\n```"])
     reviewer = ChatReviewer(chat=chat, documents=texts(), settings=ONE)
-    (review,) = reviewer.review([case()])
+    ((review, cost),) = reviewed(reviewer, case())
     assert isinstance(review, Review)
-    assert [message["role"] for message in chat.calls[1]["messages"]] == ["system", "user", "assistant", "user"]
-    assert reviewer.last_costs()[0].chat_calls == 2
+    assert [message["role"] for message in chat.requests[1].messages] == ["system", "user", "assistant", "user"]
+    assert cost.chat_calls == 2
 
 
 @pytest.mark.parametrize(
@@ -108,23 +110,23 @@ def test_a_bad_answer_is_asked_for_once_more() -> None:
         (['{"rewrites": 3}', '{"rewrites": []}'], FailureKind.UNPARSABLE, 2),
         ([json.dumps({**ANSWER, "rewrites": [" "]})], FailureKind.EMPTY, 1),
         ([ChatResult("I cannot", "content_filter", 1, 1)], FailureKind.REFUSED, 1),
-        ([TimeoutError("slow")], FailureKind.TIMEOUT, 0),
-        ([ConnectionError("down")], FailureKind.TRANSPORT, 0),
+        ([NoAnswerError(FailureKind.TIMEOUT, "slow", attempts=5)], FailureKind.TIMEOUT, 0),
+        (["no", NoAnswerError(FailureKind.TRANSPORT, "down")], FailureKind.TRANSPORT, 1),
     ],
 )
 def test_failures_are_typed(answers: list[str | ChatResult | Exception], kind: FailureKind, calls: int) -> None:
     reviewer = ChatReviewer(chat=ScriptedChat(answers), documents=texts(), settings=ONE)
-    (failure,) = reviewer.review([case(round_=3)])
+    ((failure, cost),) = reviewed(reviewer, case(round_=3))
     assert isinstance(failure, Failure)
     assert (failure.kind, failure.round) == (kind, 3)
-    assert reviewer.last_costs()[0].chat_calls == calls
+    assert cost.chat_calls == calls
 
 
 def test_an_unreadable_picture_fails_its_case_only(documents: dict[str, Document], tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
     documents["d7"] = Document("d7", image=str(tmp_path / "broken.jpg"))
     reviewer = ChatReviewer(chat=ScriptedChat([json.dumps(ANSWER)]), documents=documents, settings=ONE)
-    broken, fine = reviewer.review([case(target="d7"), case()])
+    (broken, _), (fine, _) = reviewed(reviewer, case(target="d7"), case())
     assert isinstance(broken, Failure)
     assert isinstance(fine, Review)
 
@@ -134,9 +136,11 @@ def test_answers_keep_the_order_of_the_cases() -> None:
         query = json.loads(parts_of(messages)[0]["text"])["current_query"]
         return json.dumps({**ANSWER, "rewrites": [f"{query}!"]})
 
-    reviewer = ChatReviewer(chat=ScriptedChat(reply), documents=texts(), settings=ReviewerSettings(concurrency=4))
-    reviews = reviewer.review([case(f"boat {n}") for n in range(20)])
-    assert [review.rewrites for review in reviews if isinstance(review, Review)] == [(f"boat {n}!",) for n in range(20)]
+    reviewer = ChatReviewer(chat=ScriptedChat(reply), documents=texts(), settings=ONE)
+    reviews = reviewed(reviewer, *(case(f"boat {n}") for n in range(20)))
+    assert [review.rewrites for review, _ in reviews if isinstance(review, Review)] == [
+        (f"boat {n}!",) for n in range(20)
+    ]
 
 
 def test_the_chat_perturber_keeps_words_that_are_there() -> None:
@@ -147,5 +151,8 @@ def test_the_chat_perturber_keeps_words_that_are_there() -> None:
             {"text": " ", "concepts": ["x"]},
         ]
     }
-    perturber = ChatPerturber(ScriptedChat([json.dumps(answer), "no", "no"]), concurrency=1)
-    assert perturber.perturb(["a red boat", "a red boat"]) == [[Perturbation("a crimson dinghy", ("crimson",))], []]
+    perturber = ChatPerturber(ScriptedChat([json.dumps(answer), "no", "no"]))
+    (found,), (failed,) = perturber.perturb(["a red boat"]), perturber.perturb(["a red boat"])
+    assert found.answer == (Perturbation("a crimson dinghy", ("crimson",)),)
+    assert isinstance(failed.answer, Failure)
+    assert (found.cost.chat_calls, failed.cost.chat_calls) == (1, 2)

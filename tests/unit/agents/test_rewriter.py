@@ -110,7 +110,7 @@ def test_equal_prompts_are_asked_once(rewriter: LocalRewriter, monkeypatch: pyte
 
 def test_a_query_too_long_to_be_read_gets_no_answer(rewriter: LocalRewriter) -> None:
     texts = ["boat " * 500, "a dinghy here"]
-    assert rewriter.detect(texts) == [(), ("dinghy",)]
+    assert rewriter.detect(texts) == [None, ("dinghy",)]
     assert rewriter.rewrite(texts, [("dinghy",)] * 2) == [[], ["a boat here"]]
 
 
@@ -118,14 +118,14 @@ def test_a_query_too_long_to_be_read_gets_no_answer(rewriter: LocalRewriter) -> 
     "text", ["", "\n\n", "a <end> b", "<pad>", "Query: x\nConcepts: y", "\ud83d\ude00 émigré", "\x00"]
 )
 def test_strange_queries_are_only_text(rewriter: LocalRewriter, text: str) -> None:
-    (found,) = rewriter.rewrite([text], [rewriter.detect([text])[0]])
+    (found,) = rewriter.rewrite([text], [rewriter.detect([text])[0] or ()])
     assert all("\n" not in rewrite and rewrite == " ".join(rewrite.split()) for rewrite in found)
 
 
 def test_answers_are_cut_to_their_first_line() -> None:
-    from raqo.agents.rewriter import _distinct
+    from raqo.agents.recot import distinct_lines
 
-    assert _distinct(["\n a  boat\nQuery: and more", "a boat", "  ", "a\ttree"]) == ["a boat", "a tree"]
+    assert distinct_lines(["\n a  boat\nQuery: and more", "a boat", "  ", "a\ttree"]) == ["a boat", "a tree"]
 
 
 def test_the_fingerprint_is_that_of_the_weights(folder: Path, rewriter: LocalRewriter, tmp_path: Path) -> None:

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from chat_setup import QUICK, answer, chat_at, no_answer, request
+
+from raqo.agents.chat.event_loop import run_all
+from raqo.agents.chat.settings import FlowSettings
+from raqo.protocols import ChatResult, NoAnswerError
+from raqo.records import FailureKind
+from raqo.testing_server import FAULT_TEXT, ChatServer, Fault, Reply, random_faults
+
+SHORT = FlowSettings(max_attempts=3, attempt_timeout_s=0.3, deadline_s=20.0, max_wait_s=0.01)
+RETRIED = {
+    Fault.RATE_LIMIT: FailureKind.RATE_LIMIT,
+    Fault.SERVER_ERROR: FailureKind.SERVER,
+    Fault.UNAVAILABLE: FailureKind.SERVER,
+    Fault.RESET: FailureKind.TRANSPORT,
+    Fault.HANG: FailureKind.TIMEOUT,
+    Fault.SLOW: FailureKind.TIMEOUT,
+    Fault.TRUNCATED: FailureKind.TRANSPORT,
+    Fault.HUGE: FailureKind.TRANSPORT,
+}
+
+
+def _flow(fault: Fault) -> FlowSettings:
+    return SHORT if fault in (Fault.HANG, Fault.SLOW) else QUICK
+
+
+@pytest.mark.parametrize("fault", RETRIED)
+def test_a_call_is_made_again_until_it_succeeds(fault: Fault) -> None:
+    with ChatServer(lambda body: "fine", faults=[fault, fault]) as server:
+        chat = chat_at(server, flow=_flow(fault))
+        assert answer(chat)[0].text == "fine"
+    assert len(server.calls) == chat.usage.attempts == 3
+    assert server.calls[0].body == server.calls[2].body
+
+
+@pytest.mark.parametrize("fault", RETRIED)
+def test_after_the_last_attempt_there_is_a_typed_failure(fault: Fault) -> None:
+    with ChatServer(faults=[fault] * 3) as server:
+        error = no_answer(chat_at(server, flow=_flow(fault)))
+    assert (error.kind, error.attempts, len(server.calls)) == (RETRIED[fault], 3, 3)
+    assert len(str(error)) <= 600
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_request_that_the_server_rejects_is_not_repeated_and_stops_nothing(status: int) -> None:
+    said = json.dumps({"error": {"message": "too long:\n" + "x" * 5000}})
+    with ChatServer(lambda body: "fine", faults=[Reply(status, said)]) as server:
+        chat = chat_at(server)
+        error = no_answer(chat)
+        assert answer(chat)[0].text == "fine"
+    assert (error.kind, error.attempts) == (FailureKind.SERVER, 1)
+    assert str(error).startswith(f"{status}: too long: xxx")
+    assert len(str(error)) <= 500
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"<html>busy</html>",
+        b"\xff\xfe",
+        b'{"choices": []}',
+        b'{"choices": null}',
+        b'{"choices": [{"message": null}]}',
+        b'{"choices": [{"message": {"content": {"a": 1}}}]}',
+        b'{"choices": [{"text": "of another API"}]}',
+        b"[" * 200_000,
+    ],
+)
+def test_a_body_of_any_other_form_is_a_broken_transport(body: bytes) -> None:
+    with ChatServer(lambda body: "fine", faults=[Reply(200, body)]) as server:
+        chat = chat_at(server)
+        assert answer(chat)[0].text == "fine"
+        assert chat.usage.attempts == 2
+
+
+def test_a_huge_error_page_is_not_read_either() -> None:
+    with ChatServer(faults=[Reply(500, b"x" * 10_000_000)] * 3) as server:
+        error = no_answer(chat_at(server))
+    assert error.kind is FailureKind.TRANSPORT
+    assert "was not read" in str(error)
+
+
+def test_a_refusal_is_a_finish_reason_and_not_a_text() -> None:
+    with ChatServer(faults=[Fault.REFUSAL]) as server:
+        (result,) = answer(chat_at(server))
+    assert (result.text, result.finish_reason) == ("", "refusal")
+
+
+@pytest.mark.parametrize("fault", [Fault.EMPTY, Fault.WRONG_SCHEMA])
+def test_what_the_model_wrote_is_passed_on_for_the_asker_to_judge(fault: Fault) -> None:
+    with ChatServer(faults=[fault]) as server:
+        chat = chat_at(server)
+        (result,) = answer(chat)
+    assert result.text == ("" if fault is Fault.EMPTY else json.dumps({"unexpected": FAULT_TEXT}))
+    assert chat.usage.attempts == 1
+
+
+def test_half_a_surrogate_pair_does_not_reach_the_data() -> None:
+    body = b'{"choices": [{"message": {"content": "a\\ud83d"}, "finish_reason": "length"}]}'
+    with ChatServer(faults=[Reply(200, body), None]) as server:
+        chat = chat_at(server)
+        (result,) = answer(chat)
+        assert (result.text, result.finish_reason) == ("a?", "length")
+        answer(chat, request("sent: \ud83d"))
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+def test_retry_after_is_obeyed(as_date: bool) -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
+    with ChatServer(faults=[Fault.RATE_LIMIT], retry_after=later if as_date else "1") as server:
+        chat = chat_at(server, flow=FlowSettings())
+        started = time.monotonic()
+        answer(chat)
+    assert time.monotonic() - started >= (1.0 if not as_date else 1.5)
+
+
+def test_retry_after_is_obeyed_up_to_a_limit_only() -> None:
+    with ChatServer(faults=[Fault.RATE_LIMIT], retry_after="3600") as server:
+        started = time.monotonic()
+        answer(chat_at(server, flow=FlowSettings(max_wait_s=0.2)))
+    assert 0.2 <= time.monotonic() - started < 5
+
+
+def test_the_deadline_ends_the_attempts() -> None:
+    flow = FlowSettings(max_attempts=50, attempt_timeout_s=0.2, deadline_s=0.5, max_wait_s=0.01)
+    with ChatServer(faults=[Fault.HANG] * 50) as server:
+        started = time.monotonic()
+        error = no_answer(chat_at(server, flow=flow))
+    assert error.kind is FailureKind.TIMEOUT
+    assert error.attempts == len(server.calls) <= 3
+    assert time.monotonic() - started < 3
+
+
+def test_waiting_for_a_turn_is_no_part_of_the_deadline() -> None:
+    flow = FlowSettings(max_concurrency=1, deadline_s=0.5)
+    with ChatServer(latency_s=0.1) as server:
+        chat = chat_at(server, flow=flow)
+        assert len(run_all(chat.complete(request(str(number))) for number in range(10))) == 10
+
+
+def test_one_slow_call_does_not_hold_up_the_others() -> None:
+    flow = FlowSettings(max_concurrency=4)
+    ended: dict[str, float] = {}
+    with ChatServer(faults=[Fault.SLOW], slow_s=1.0, latency_s=0.01) as server:
+        chat = chat_at(server, flow=flow)
+
+        async def one(name: str) -> None:
+            await chat.complete(request(name))
+            ended[name] = time.monotonic()
+
+        started = time.monotonic()
+        run_all(one(str(number)) for number in range(30))
+    assert sum(end - started < 0.9 for end in ended.values()) == 29
+
+
+def test_more_calls_than_the_server_has_room_for_all_get_through() -> None:
+    flow = FlowSettings(max_concurrency=64, start_concurrency=16, max_attempts=8, max_wait_s=0.2)
+    with ChatServer(latency_s=0.03, room=4, retry_after="0") as server:
+        chat = chat_at(server, flow=flow)
+        assert len(run_all(chat.complete(request(str(number))) for number in range(80))) == 80
+    assert server.peak == 4
+    assert len(server.calls) > 80
+
+
+def test_a_third_of_random_faults_changes_no_answer_and_hides_no_failure() -> None:
+    transport = tuple(RETRIED)
+    flow = FlowSettings(max_attempts=6, attempt_timeout_s=0.4, max_wait_s=0.01)
+    names = [f"query {number}" for number in range(60)]
+    with ChatServer(faults=random_faults(0.3, kinds=transport), slow_s=2.0, latency_s=0.002) as server:
+        chat = chat_at(server, flow=flow)
+
+        async def one(name: str) -> ChatResult | NoAnswerError:
+            try:
+                return (await chat.complete(request(name)))[0]
+            except NoAnswerError as error:
+                return error
+
+        found = run_all(one(name) for name in names)
+    assert {call.played for call in server.calls} > {None, Fault.RESET, Fault.TRUNCATED}
+    for name, result in zip(names, found, strict=True):
+        played = [call.played for call in server.calls if call.body["messages"][0]["content"] == name]
+        if isinstance(result, ChatResult):
+            assert json.loads(result.text)["echo"] == name
+            assert played[-1] is None
+        else:
+            assert result.kind is RETRIED[played[-1]]
+            assert len(played) == result.attempts == 6

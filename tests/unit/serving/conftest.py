@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gateway_process import PROGRAM, Serve, Served, answers, wait_until
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
+    from raqo.serving.engine_process import free_port
+
+    @contextlib.contextmanager
+    def start(
+        *,
+        wait: bool = True,
+        delay: float = 0,
+        key: str = "",
+        loads_adapters: bool = False,
+        ready_s: float = 20,
+        settings_key: str = "",
+        **settings: Any,
+    ) -> Iterator[Served]:
+        log, port = tmp_path_factory.mktemp("engine") / "log.jsonl", free_port()
+        given = {"engine": str(Path(__file__).with_name("fake_engine.py")), "log": str(log), "delay": delay, "key": key}
+        given |= {
+            "loads_adapters": loads_adapters,
+            "ready_s": ready_s,
+            "port": port,
+            "settings": settings | {"key": settings_key},
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, json.dumps(given)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "CLIENT_KEY": "not for the engine"},
+        )
+        assert process.stdout
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:
+            served = Served(process, client, log)
+            try:
+                if wait:
+                    assert process.stdout.readline() == f"ready http://127.0.0.1:{port}/v1\n"
+                else:
+                    assert wait_until(lambda: answers(client))
+                yield served
+            finally:
+                process.terminate()
+                process.wait(timeout=20)
+                process.stdout.close()
+
+    return start

@@ -1,0 +1,75 @@
+"""A small engine for the gateway's tests: a real HTTP server in a process of its own.
+
+Arguments: port, log file, seconds until it listens.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+port, log, delay = int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._note("")
+        self._send(b"{}")
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self._note(content.decode())
+        body = json.loads(content)
+        if body.get("wait"):
+            time.sleep(body["wait"])
+        if body.get("die"):
+            print("the engine dies of a broken heart", flush=True)
+            os._exit(3)
+        if body.get("stream"):
+            self._stream()
+        else:
+            self._send(json.dumps({"echo": body, "environment": dict(os.environ)}).encode())
+
+    def _send(self, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _stream(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for part in (b"data: one\n\n", b"data: two\n\n"):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+            self.wfile.flush()
+            time.sleep(0.3)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _note(self, content: str) -> None:
+        line = {"path": self.path, "authorization": self.headers.get("Authorization", ""), "content": content}
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    # a worker of the engine's own, which must not be left behind either
+    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    log.with_suffix(".pids").write_text(f"{os.getpid()} {worker.pid}", encoding="utf-8")
+    print("the engine starts", flush=True)
+    time.sleep(delay)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    threading.Thread(target=server.serve_forever).start()

@@ -1,0 +1,88 @@
+"""A gateway with a fake engine behind it, in a process of its own as in real life."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from raqo.serving.engine import Engine
+from raqo.serving.engine_process import free_port
+from raqo.serving.gateway import GatewaySettings
+from raqo.serving.running import Address, ServingError, run_served
+
+given = json.loads(sys.argv[1])
+if given["settings"].get("adapters"):
+    given["settings"]["adapters"] = Path(given["settings"]["adapters"])
+port = free_port()
+command = (sys.executable, given["engine"], str(port), given["log"], str(given["delay"]))
+engine = Engine(name="fake", command=command, port=port, key=given["key"], loads_adapters=given["loads_adapters"])
+try:
+    run_served(
+        engine,
+        folder=Path(given["log"]).parent,
+        settings=GatewaySettings(**given["settings"]),
+        address=Address(port=given["port"], ready_s=given["ready_s"]),
+        announce=lambda base_url: print("ready", base_url, flush=True),
+        withheld=["CLIENT_KEY"],
+    )
+except ServingError as error:
+    print(error, flush=True)
+    sys.exit(1)
+print("stopped", flush=True)
+"""
+
+
+@dataclass
+class Served:
+    """A running gateway: its process, a client, and what reached the engine."""
+
+    process: subprocess.Popen[str]
+    client: httpx.Client
+    log: Path
+
+    def reached(self) -> list[dict[str, Any]]:
+        lines = self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
+        return [line for line in map(json.loads, lines) if line["path"] != "/health"]
+
+    def engine_pids(self) -> list[int]:
+        return [int(pid) for pid in self.log.with_suffix(".pids").read_text(encoding="utf-8").split()]
+
+    def chat(self, **body: Any) -> httpx.Response:
+        return self.client.post("/v1/chat/completions", json=body)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def wait_until(done: Callable[[], bool], seconds: float = 15.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+Serve = Callable[..., contextlib.AbstractContextManager[Served]]
+
+
+def answers(client: httpx.Client) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return bool(client.get("/health").status_code)
+    return False

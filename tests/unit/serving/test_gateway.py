@@ -1,0 +1,167 @@
+"""The gateway against a real engine process on loopback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from gateway_process import Serve, Served
+
+ENGINE_KEY, CLIENT_KEY = "engine-secret", "client-secret"
+
+
+@pytest.fixture(scope="module")
+def served(serve: Serve) -> Iterator[Served]:
+    with serve(max_request_bytes=2000, answer_timeout_s=1.5) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def locked(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Path]]:
+    adapters = tmp_path_factory.mktemp("adapters")
+    with serve(key=ENGINE_KEY, settings_key=CLIENT_KEY, loads_adapters=True, adapters=str(adapters)) as found:
+        found.client.headers["Authorization"] = f"Bearer {CLIENT_KEY}"
+        yield found, adapters
+
+
+def test_a_request_reaches_the_engine_and_the_answer_the_client(served: Served) -> None:
+    asked = {"model": "rewriter", "messages": [{"role": "user", "content": "half \ud83d and é"}], "seed": 3}
+    headers = {"Content-Type": "application/json"}
+    response = served.client.post("/v1/chat/completions", content=json.dumps(asked), headers=headers)
+    assert response.status_code == 200
+    assert response.json()["echo"] == asked
+    assert served.chat(messages=[]).json()["echo"]["model"] == "rewriter"
+
+
+def test_health_and_models(served: Served) -> None:
+    assert served.client.get("/health").json() == {"status": "ready"}
+    assert [model["id"] for model in served.client.get("/v1/models").json()["data"]] == ["rewriter"]
+
+
+def test_streams_are_passed_through_as_they_come(served: Served) -> None:
+    with served.client.stream("POST", "/v1/chat/completions", json={"stream": True}) as response:
+        assert response.headers["content-type"] == "text/event-stream"
+        arrived = [(chunk, time.monotonic()) for chunk in response.iter_raw()]
+    assert [chunk for chunk, _ in arrived] == [b"data: one\n\n", b"data: two\n\n"]
+    assert arrived[1][1] - arrived[0][1] > 0.15
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/v1/completions", "/v1/responses", "/reset", "/load_model", "/v1/load_lora_adapter", "/docs",
+     "/v1/chat/completions/", "/v1/../reset", "//reset", "/v1/chat/completions/../../../reset", "/metrics"],
+)  # fmt: skip
+def test_no_other_path_reaches_the_engine(served: Served, path: str) -> None:
+    before = len(served.reached())
+    url = httpx.URL(str(served.client.base_url)).copy_with(raw_path=path.encode())
+    for method in ("GET", "POST", "DELETE"):
+        assert served.client.request(method, url, json={}).status_code in (404, 405)
+    assert len(served.reached()) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"", 400), (b"[]", 400), (b'"x"', 400), (b"{", 400), (b"[" * 1900, 400), (b"\xff\xfe", 400),
+     (json.dumps({"model": "/etc"}).encode(), 404), (json.dumps({"model": ["x"]}).encode(), 404),
+     (b" " * 2001, 413)],
+)  # fmt: skip
+def test_bad_requests_are_refused_before_the_engine(served: Served, content: bytes, status: int) -> None:
+    before = len(served.reached())
+    headers = {"Content-Type": "application/json"}
+    response = served.client.post("/v1/chat/completions", content=content, headers=headers)
+    assert response.status_code == status
+    assert response.json()["error"]["message"]
+    chunked = served.client.post("/v1/chat/completions", content=iter([content]), headers=headers)
+    assert chunked.status_code == status
+    assert len(served.reached()) == before
+
+
+def test_what_a_web_page_may_post_unasked_is_refused(served: Served) -> None:
+    response = served.client.post("/v1/chat/completions", content=b"{}", headers={"Content-Type": "text/plain"})
+    assert response.status_code == 415
+
+
+def test_a_slow_engine_is_given_up(served: Served) -> None:
+    assert served.chat(wait=3).status_code == 504
+
+
+def test_the_key_is_asked_for_and_stays_here(locked: tuple[Served, Path]) -> None:
+    served, _ = locked
+    before = len(served.reached())
+    for given in (
+        "",
+        "Bearer",
+        "Bearer wrong",
+        CLIENT_KEY,
+        f"Bearer {CLIENT_KEY}x",
+        f"Bearer {ENGINE_KEY}",
+        "Bearer é",
+    ):
+        headers = {"Authorization": given.encode()}
+        assert served.client.post("/v1/chat/completions", json={}, headers=headers).status_code == 401
+        assert served.client.get("/v1/models", headers=headers).status_code == 401
+        assert served.client.get("/health", headers=headers).status_code == 200
+    assert len(served.reached()) == before
+    answer = served.chat(messages=[])
+    assert answer.status_code == 200
+    assert "CLIENT_KEY" not in answer.json()["environment"]
+    assert served.reached()[-1]["authorization"] == f"Bearer {ENGINE_KEY}"
+
+
+def test_adapters_are_loaded_from_below_their_directory_only(locked: tuple[Served, Path]) -> None:
+    served, adapters = locked
+    for place in (adapters / "fir", adapters.parent / f"{adapters.name}-outside", adapters / "pickled"):
+        place.mkdir()
+        (place / "adapter_config.json").write_text("{}")
+        (place / f"adapter_model.{'bin' if place.name == 'pickled' else 'safetensors'}").write_bytes(b"")
+    outside = adapters.parent / f"{adapters.name}-outside"
+    (adapters / "link").symlink_to(outside)
+
+    def load(name: object, path: object) -> int:
+        return served.client.post("/v1/load_lora_adapter", json={"lora_name": name, "lora_path": path}).status_code
+
+    before = len(served.reached())
+    for path in (
+        f"../{outside.name}",
+        str(outside),
+        "link",
+        ".",
+        "",
+        "..",
+        "fir/../..",
+        "pickled",
+        "none",
+        "a\0b",
+        3,
+        None,
+    ):
+        assert load("fir", path) == 400, path
+    for name in ("", "rewriter", "a/b", "../x", "x" * 65, None, 3):
+        assert load(name, "fir") == 400, name
+    assert len(served.reached()) == before
+    assert served.chat(model="fir").status_code == 404
+    assert load("fir", "fir") == 200
+    sent = {"lora_name": "fir", "lora_path": str((adapters / "fir").resolve())}
+    assert json.loads(served.reached()[-1]["content"]) == sent
+    assert served.chat(model="fir").json()["echo"] == {"model": "fir"}
+    assert [model["id"] for model in served.client.get("/v1/models").json()["data"]] == ["rewriter", "fir"]
+
+
+def test_many_requests_at_once(served: Served) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda seed: served.chat(seed=seed, wait=0.1).json()["echo"]["seed"], range(48)))
+    assert found == list(range(48))
+
+
+def test_importing_the_settings_loads_nothing_heavy() -> None:
+    heavy = "{'torch', 'transformers', 'uvicorn'}"
+    code = f"import sys, raqo.serving.engine, raqo.serving.model_folder; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
