@@ -23,15 +23,15 @@ class Gate:
     Attributes:
         confident_at: `confidence` at or above which a query is kept as it is; ``None`` always looks for concepts.
         depth: hits that `confidence` looks at, the best one included (at least 2).
-        max_lost_terms: how many words a rewrite may drop that are neither in a challenging concept nor function words;
-            ``None`` does not look (languages written without blanks).
+        restore_terms: undo what a rewrite changes outside the challenging concepts (`raqo.graphs.restoring`); switch it
+            off for languages written without blanks.
         max_confidence_drop: how much lower the `confidence` of the rewrite may be than that of the query; ``None`` does
             not look.
     """
 
     confident_at: float | None = None
     depth: int = 10
-    max_lost_terms: int | None = 0
+    restore_terms: bool = True
     max_confidence_drop: float | None = None
 
     def __post_init__(self) -> None:

@@ -16,7 +16,6 @@ from raqo.graphs.mining_state import (
     Candidate,
     Case,
     Context,
-    Meter,
     MiningState,
     to_query,
     to_ranking,
@@ -24,8 +23,8 @@ from raqo.graphs.mining_state import (
     to_trace,
 )
 from raqo.graphs.settings import MiningSettings
-from raqo.protocols import Metered, Perturbation, ReviewCase
-from raqo.records import Cost, Failure, Origin, Ranking, Review, Verdict
+from raqo.protocols import Perturbed, ReviewCase, Reviewed
+from raqo.records import Failure, Origin, Ranking, Verdict
 
 # Scores are compared and written to disk: float32 noise must not reach either.
 DECIMALS = 6
@@ -37,18 +36,17 @@ Update = dict[str, Any]
 def retrieve(state: MiningState, runtime: Runtime[Context]) -> Update:
     """Submit all pending wordings of the batch: one search, one similarity call, one sentence-encoder call."""
     context = runtime.context
-    with _timed(context.meter, "retrieve"):
-        jobs = [(index, candidate) for index, case in enumerate(state["cases"]) for candidate in case["pending"]]
-        if not jobs:
-            return {}
-        queries = [to_query(state["cases"][index], candidate["text"]) for index, candidate in jobs]
+    jobs = [(index, candidate) for index, case in enumerate(state["cases"]) for candidate in case["pending"]]
+    if not jobs:
+        return {}
+    queries = [to_query(state["cases"][index], candidate["text"]) for index, candidate in jobs]
+    with context.lock, _timed(context, "retrieve"):
         rankings = context.retriever.search(queries, k=context.settings.search_depth)
         cases = [_aimed(case) for case in state["cases"]]
         for (index, _), ranking in zip(jobs, rankings, strict=True):
             cases[index]["target"] = cases[index]["target"] or _best_target(cases[index], ranking)
         similarities = context.retriever.similarity(queries, [cases[index]["target"] for index, _ in jobs])
-        context.meter.retriever_queries += 2 * len(jobs)
-    with _timed(context.meter, "text_similarity"):
+    with context.lock, _timed(context, "text_similarity"):
         texts = [candidate["text"] for _, candidate in jobs]
         cosines = context.text_cosine([cases[index]["text"] for index, _ in jobs], texts)
     for (index, candidate), ranking, similarity, cosine in zip(jobs, rankings, similarities, cosines, strict=True):
@@ -65,10 +63,11 @@ def perturb(state: MiningState, runtime: Runtime[Context]) -> Update:
     """Open a second case, with rare words, for unambiguous queries (RAQO, 'Unambiguous Query Perturbation')."""
     context = runtime.context
     chosen = [case for case in state["cases"] if _to_perturb(case, context)]
-    with _timed(context.meter, "perturb"):
-        variants = context.perturber.perturb([case["text"] for case in chosen]) if chosen else []
+    with _timed(context, "perturb"):
+        perturbed = context.perturber.perturb([case["text"] for case in chosen]) if chosen else []
+    context.failure_rate.add(found.answer for found in perturbed)
     share = context.settings.perturb_samples
-    opened = [_perturbation_case(case, found[:share]) for case, found in zip(chosen, variants, strict=True)]
+    opened = [_perturbation_case(case, found, share) for case, found in zip(chosen, perturbed, strict=True)]
     return {"cases": [*state["cases"], *opened], "perturbed": True}
 
 
@@ -77,13 +76,11 @@ def review(state: MiningState, runtime: Runtime[Context]) -> Update:
     context = runtime.context
     cases = list(state["cases"])
     due = [index for index, case in enumerate(cases) if case["open"]]
-    with _timed(context.meter, "review"):
-        answers = context.reviewer.review([_review_case(cases[index]) for index in due])
-    reviewer = context.reviewer
-    costs = reviewer.last_costs() if isinstance(reviewer, Metered) else [Cost()] * len(due)
-    for index, answer, cost in zip(due, answers, costs, strict=True):
-        context.meter.retriever_queries += cost.retriever_queries
-        cases[index] = _reviewed(cases[index], answer, cost, context.settings)
+    with _timed(context, "review"):
+        reviews = context.reviewer.review([_review_case(cases[index]) for index in due])
+    context.failure_rate.add(reviewed.answer for reviewed in reviews)
+    for index, reviewed in zip(due, reviews, strict=True):
+        cases[index] = _reviewed(cases[index], reviewed, context.settings)
     return {"cases": cases}
 
 
@@ -93,7 +90,7 @@ def finish(state: MiningState, runtime: Runtime[Context]) -> Update:
     order = {case["query_id"]: place for place, case in reversed(list(enumerate(state["cases"])))}
     cases = sorted(state["cases"], key=lambda case: (order[case["query_id"]], case["origin"] == Origin.OPTIMIZE))
     traces = [to_trace(case, context.provenance) for case in cases]
-    with _timed(context.meter, "write"):
+    with context.lock, _timed(context, "write"):
         context.sink.write([trace for trace in traces if (trace.query_id, trace.origin.value) not in context.done])
     return {"cases": cases}
 
@@ -198,9 +195,14 @@ def _draw(query_id: str, seed: int) -> float:
     return int.from_bytes(hashlib.sha256(f"{seed}:{query_id}".encode()).digest()[:6], "big") / 2**48
 
 
-def _perturbation_case(case: Case, variants: list[Perturbation]) -> Case:
-    pending: list[Candidate] = [{"text": found.text, "concepts": list(found.concepts)} for found in variants]
-    return {**case, "origin": Origin.PERTURB.value, "open": False, "pending": pending, "cost": asdict(Cost())}
+def _perturbation_case(case: Case, perturbed: Perturbed, share: int) -> Case:
+    opened: Case = {**case, "origin": Origin.PERTURB.value, "open": False, "cost": asdict(perturbed.cost)}
+    if isinstance(perturbed.answer, Failure):
+        return {**opened, "failure": asdict(perturbed.answer)}
+    return {
+        **opened,
+        "pending": [{"text": found.text, "concepts": list(found.concepts)} for found in perturbed.answer[:share]],
+    }
 
 
 def _review_case(case: Case) -> ReviewCase:
@@ -208,9 +210,10 @@ def _review_case(case: Case) -> ReviewCase:
     return ReviewCase(query, case["text"], to_ranking(case), case["target"], case["round"] + 1)
 
 
-def _reviewed(case: Case, answer: Review | Failure, cost: Cost, settings: MiningSettings) -> Case:
+def _reviewed(case: Case, reviewed: Reviewed, settings: MiningSettings) -> Case:
     """A case after its review: rewrites never tried before are pending; a case without any is closed."""
-    summed = {name: value + getattr(cost, name) for name, value in case["cost"].items()}
+    answer = reviewed.answer
+    summed = {name: value + getattr(reviewed.cost, name) for name, value in case["cost"].items()}
     following: Case = {**case, "round": case["round"] + 1, "cost": summed}
     if isinstance(answer, Failure):
         return {**following, "open": False, "failure": asdict(answer)}
@@ -240,7 +243,7 @@ def _folded(text: str) -> str:
 
 
 @contextmanager
-def _timed(meter: Meter, stage: str) -> Iterator[None]:
+def _timed(context: Context, stage: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
-    meter.seconds[stage] = meter.seconds.get(stage, 0.0) + time.perf_counter() - started
+    context.seconds[stage] = context.seconds.get(stage, 0.0) + time.perf_counter() - started

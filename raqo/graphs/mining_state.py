@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
+from raqo.graphs.failure_rate import FailureRate
 from raqo.graphs.settings import MiningSettings
 from raqo.graphs.text_cosine import TextCosine
 from raqo.protocols import Perturber, Retriever, Reviewer, TraceSink
@@ -75,17 +77,16 @@ class MiningState(TypedDict):
     perturbed: bool
 
 
-@dataclass(slots=True)
-class Meter:
-    """What a run has taken so far; the nodes add to it."""
-
-    retriever_queries: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The live objects of one batch."""
+    """The live objects of one batch.
+
+    Attributes:
+        lock: of the run: retriever, sentence encoder and sink are called by one batch at a time. The models keep all
+            cores busy by themselves, and need not be made for several threads.
+        failure_rate: of the run.
+        seconds: spent by this batch, by stage; the nodes add to it.
+    """
 
     retriever: Retriever
     reviewer: Reviewer
@@ -95,7 +96,9 @@ class Context:
     done: frozenset[tuple[str, str]]
     settings: MiningSettings
     provenance: Provenance
-    meter: Meter
+    lock: threading.Lock
+    failure_rate: FailureRate
+    seconds: dict[str, float]
 
 
 def start_case(query: Query, targets: tuple[str, ...]) -> Case:

@@ -7,6 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from raqo.agents.prompts import one_line
+from raqo.graphs.restoring import restored
 from raqo.graphs.rewriting_state import (
     UNDECIDED,
     Context,
@@ -41,32 +42,30 @@ def detect(state: RewritingState, runtime: Runtime[Context]) -> Update:
     rows = undecided(state)
     texts = [query_at(state, row).text for row in rows]
     found = runtime.context.rewriter.detect(texts)
-    concepts = [grounded(some, text) for some, text in zip(found, texts, strict=True)]
-    reasons = [UNDECIDED if some else KeptReason.NO_CONCEPT.value for some in concepts]
+    concepts = [grounded(some or (), text) for some, text in zip(found, texts, strict=True)]
+    without = [(KeptReason.NO_ANSWER if some is None else KeptReason.NO_CONCEPT).value for some in found]
+    reasons = [UNDECIDED if some else reason for some, reason in zip(concepts, without, strict=True)]
     return {"concepts": patched(state["concepts"], rows, concepts), "kept": patched(state["kept"], rows, reasons)}
 
 
 def rewrite(state: RewritingState, runtime: Runtime[Context]) -> Update:
-    """Ask for a wording without those words."""
+    """Ask for a wording without those words; what is neither asked for nor in the query is undone."""
     rows = undecided(state)
     texts = [query_at(state, row).text for row in rows]
     answers = runtime.context.rewriter.rewrite(texts, [tuple(state["concepts"][row]) for row in rows], n=1)
     rewrites = [one_line(answer[0]) if answer else "" for answer in answers]
+    if runtime.context.gate.restore_terms:
+        concepts = [state["concepts"][row] for row in rows]
+        rewrites = [restored(*parts) for parts in zip(texts, rewrites, concepts, strict=True)]
     return {"rewrites": patched(state["rewrites"], rows, rewrites)}
 
 
 def verify(state: RewritingState, runtime: Runtime[Context]) -> Update:
-    """Keep the queries whose rewrite is empty, unchanged, too long to be read, or has lost something."""
+    """Keep the queries whose rewrite is empty, unchanged, or too long to be read."""
     rows, context = undecided(state), runtime.context
     fits = context.retriever.fits([state["rewrites"][row] for row in rows])
     reasons = [
-        wording_reason(
-            query_at(state, row).text,
-            state["rewrites"][row],
-            state["concepts"][row],
-            fits=fit,
-            max_lost_terms=context.gate.max_lost_terms,
-        )
+        wording_reason(query_at(state, row).text, state["rewrites"][row], fits=fit)
         for row, fit in zip(rows, fits, strict=True)
     ]
     return {"kept": patched(state["kept"], rows, [reason.value if reason else UNDECIDED for reason in reasons])}

@@ -29,7 +29,10 @@ class MiningSettings:
         min_text_similarity: sentence-encoder cosine with the original query, below which a wording is neither accepted
             nor followed up (RAQO, 'Query Pair Filtering'). Loose, because a right rewrite of three rare words in a
             short query has an all-MiniLM-L6-v2 cosine of only 0.35; filter the finished data more strictly.
-        batch_size: queries in one run of the graph; what a killed run loses at most.
+        batch_size: queries in one run of the graph. ``None``: 256, or 64 where a chat model is asked.
+        batches_in_flight: runs of the graph at once; what a killed run loses at most. ``None``: 1, or 8 where a chat
+            model is asked, so that one slow answer holds up its own batch only and the server always has work.
+        max_failure_rate: share of failed reviews and perturbations above which a run stops, once there are enough.
         seed: draws the queries to perturb.
     """
 
@@ -43,20 +46,30 @@ class MiningSettings:
     perturb_share: float = 1.0
     perturb_samples: int = 2
     min_text_similarity: float = 0.3
-    batch_size: int = 256
+    batch_size: int | None = None
+    batches_in_flight: int | None = None
+    max_failure_rate: float = 0.2
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.unambiguous_at <= self.ambiguous_beyond <= self.search_depth:
             got = f"got {self.unambiguous_at}, {self.ambiguous_beyond}, {self.search_depth}"
             raise ConfigError(message("mining", got, "keep 1 <= unambiguous_at <= ambiguous_beyond <= search_depth"))
-        for name in ("samples_per_round", "max_accepted", "perturb_samples", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(message(f"mining.{name}", f"got {getattr(self, name)}", "give at least 1"))
+        for name in ("samples_per_round", "max_accepted", "perturb_samples", "batch_size", "batches_in_flight"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(message(f"mining.{name}", f"got {value}", "give at least 1"))
         if self.max_rounds < 0:
             raise ConfigError(message("mining.max_rounds", f"got {self.max_rounds}", "give at least 0"))
-        if not 0.0 <= self.perturb_share <= 1.0:
-            raise ConfigError(message("mining.perturb_share", f"got {self.perturb_share}", "give a share from 0 to 1"))
+        for name in ("perturb_share", "max_failure_rate"):
+            share = getattr(self, name)
+            if not 0.0 <= share <= 1.0:
+                raise ConfigError(message(f"mining.{name}", f"got {share}", "give a share from 0 to 1"))
+
+    def flow(self, *, asks_chat: bool) -> tuple[int, int]:
+        """Queries in a batch, and batches in flight."""
+        size, count = (64, 8) if asks_chat else (256, 1)
+        return self.batch_size or size, self.batches_in_flight or count
 
     def verdict(self, rank: int | None) -> Verdict:
         """Judge a target's 1-based rank; ``None`` stands for beyond `search_depth`."""

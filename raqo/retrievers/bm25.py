@@ -11,17 +11,24 @@ import numpy as np
 from raqo.errors import DataError, message
 from raqo.protocols import FloatArray
 from raqo.records import Document, Hit, Query, Ranking
-from raqo.retrievers.bm25_engines import Bm25Engine, Bm25s, Positions, RankBm25, Scores
+from raqo.retrievers.bm25_engines import Bm25Engine, Bm25s, Positions, RankBm25, Ranked, Scores, top
 from raqo.retrievers.gallery import read_gallery
 from raqo.retrievers.index_folder import IndexIdentity, damaged, is_valid, read_manifest, require_same, write_index
 from raqo.retrievers.settings import RetrieverSettings
+from raqo.retrievers.weighted_query import WeightedQuery
 from raqo.retrievers.words import words
 
 logger = logging.getLogger(__name__)
 
+Asked = tuple[tuple[str, ...], tuple[float, ...] | None]
+"""Words of a query, and their weights where they are not all 1."""
+
 
 class Bm25Retriever:
-    """A `Retriever` over texts. A document that shares no word with the query is no hit, so rankings may be short."""
+    """A `Retriever` over texts. A document that shares no word with the query is no hit, so rankings may be short.
+
+    A `WeightedQuery` is searched by its weighted terms, any other query by the words of its text.
+    """
 
     def __init__(
         self, engine: Bm25Engine, identity: IndexIdentity, doc_ids: Sequence[str], *, stop_words: bool = True
@@ -98,7 +105,7 @@ class Bm25Retriever:
         k = min(k, self.size)
         if not queries or k < 1:
             return [Ranking(query.query_id, ()) for query in queries]
-        best = self._engine.best([self._words(query) for query in queries], k)
+        best = self._best([self._asked(query) for query in queries], k)
         return [Ranking(query.query_id, self._hits(*found)) for query, found in zip(queries, best, strict=True)]
 
     def similarity(self, queries: Sequence[Query], doc_ids: Sequence[str]) -> FloatArray:
@@ -114,11 +121,12 @@ class Bm25Retriever:
             problem = f"not among the {self.size} of the gallery"
             raise DataError(message(f"document {unknown!r}", problem, "ask for documents of the gallery only"))
         scores = np.zeros(len(queries), dtype=np.float32)
-        rows_by_query: dict[tuple[str, ...], list[int]] = {}
+        asked = {query: self._asked(query) for query in dict.fromkeys(queries)}
+        rows_by_words: dict[Asked, list[int]] = {}
         for row, query in enumerate(queries):
-            rows_by_query.setdefault(tuple(self._words(query)), []).append(row)
-        for query_words, rows in rows_by_query.items():
-            scores[rows] = self._engine.scores(list(query_words))[[self._positions[doc_ids[row]] for row in rows]]
+            rows_by_words.setdefault(asked[query], []).append(row)
+        for of_words, rows in rows_by_words.items():
+            scores[rows] = self._scores(of_words)[[self._positions[doc_ids[row]] for row in rows]]
         return scores
 
     def fits(self, texts: Sequence[str]) -> list[bool]:
@@ -129,11 +137,29 @@ class Bm25Retriever:
         pairs = zip(positions.tolist(), scores.tolist(), strict=True)
         return tuple(Hit(self._doc_ids[position], score) for position, score in pairs)
 
-    def _words(self, query: Query) -> list[str]:
+    def _best(self, asked: Sequence[Asked], k: int) -> list[Ranked]:
+        """Plain queries go to the engine in one batch, weighted ones one after another."""
+        plain = iter(self._engine.best([list(of_query) for of_query, weights in asked if weights is None], k))
+        return [next(plain) if one[1] is None else top(self._scores(one), k) for one in asked]
+
+    def _scores(self, asked: Asked) -> Scores:
+        query_words, weights = list(asked[0]), asked[1]
+        if weights is None:
+            return self._engine.scores(query_words)
+        return self._engine.weighted_scores(query_words, weights)
+
+    def _asked(self, query: Query) -> Asked:
+        if isinstance(query, WeightedQuery):
+            weighted = [(word, weight) for text, weight in query.terms for word in self._split(text)]
+            weights = tuple(weight for _, weight in weighted)
+            return tuple(word for word, _ in weighted), weights if any(weight != 1 for weight in weights) else None
         if query.image is not None and not query.text:
             problem = "bm25 searches texts by words, got a picture"
             raise DataError(message(f"query {query.query_id!r}", problem, "give a text, or use retriever.kind: clip"))
-        return words(query.text, stop_words=self._stop_words)
+        return tuple(self._split(query.text)), None
+
+    def _split(self, text: str) -> list[str]:
+        return words(text, stop_words=self._stop_words)
 
 
 def _formula(settings: RetrieverSettings) -> str:

@@ -1,4 +1,4 @@
-"""Two BM25 libraries behind the three calls that the retriever needs."""
+"""Two BM25 libraries behind the few calls that the retriever needs."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ class Bm25Engine(Protocol):
 
     def scores(self, query: list[str]) -> Scores:
         """Score every document: shape (documents,)."""
+        ...
+
+    def weighted_scores(self, query: list[str], weights: Sequence[float]) -> Scores:
+        """Score every document, each word's part times its weight: shape (documents,); at 1 the same as `scores`."""
         ...
 
     def best(self, queries: Sequence[list[str]], k: int) -> list[Ranked]:
@@ -81,6 +85,16 @@ class Bm25s:
         scores: Scores = self._index.get_scores_from_ids(known)
         return scores
 
+    def weighted_scores(self, query: list[str], weights: Sequence[float]) -> Scores:
+        """Score every document: shape (documents,). bm25s keeps the part of each word in each document, by word."""
+        starts, parts, documents = (self._index.scores[name] for name in ("indptr", "data", "indices"))
+        scores = np.zeros(self._count, dtype=np.float32)
+        for word, weight in zip(query, weights, strict=True):
+            for word_id in self._known([word]):
+                rows = slice(starts[word_id], starts[word_id + 1])
+                scores[documents[rows]] += parts[rows] * np.float32(weight)
+        return scores
+
     def best(self, queries: Sequence[list[str]], k: int) -> list[Ranked]:
         """Best k of each query in one call; only where the last place is tied, all scores are looked at again."""
         known = [self._known(query) for query in queries]
@@ -120,6 +134,13 @@ class RankBm25:
     def scores(self, query: list[str]) -> Scores:
         """Score every document: shape (documents,)."""
         scores: Scores = self._index.get_scores(query)
+        return scores
+
+    def weighted_scores(self, query: list[str], weights: Sequence[float]) -> Scores:
+        """Score every document: shape (documents,)."""
+        scores = np.zeros(self._index.corpus_size)
+        for word, weight in zip(query, weights, strict=True):
+            scores += weight * self._index.get_scores([word])
         return scores
 
     def best(self, queries: Sequence[list[str]], k: int) -> list[Ranked]:

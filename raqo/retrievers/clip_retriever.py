@@ -12,9 +12,11 @@ from tqdm import tqdm
 from raqo.errors import DataError, message
 from raqo.protocols import Encoder, FloatArray
 from raqo.records import Document, Query, Ranking
-from raqo.retrievers.dense_index import EMBEDDINGS, DenseIndex
+from raqo.retrievers.dense_index import EMBEDDINGS, DenseIndex, asked_as
+from raqo.retrievers.finders import with_finder
 from raqo.retrievers.gallery import Gallery, Skipped, read_gallery
 from raqo.retrievers.index_folder import IndexIdentity, is_valid, require_same, write_index
+from raqo.retrievers.index_settings import IndexSettings
 from raqo.retrievers.settings import OnError
 
 logger = logging.getLogger(__name__)
@@ -23,15 +25,27 @@ EMBEDDED_AT_ONCE = 1024
 
 
 class ClipRetriever:
-    """A `Retriever` over pictures (t2i) or texts (i2t). A query with a picture is searched by it, else by its text."""
+    """A `Retriever` over pictures (t2i) or texts (i2t).
 
-    def __init__(self, encoder: Encoder, index: DenseIndex) -> None:
+    A query with a text or a picture is searched by it. One with both scores (1 - w) * text similarity + w * picture
+    similarity, where w is the image weight; at 1, the default, its text is not looked at.
+    """
+
+    def __init__(self, encoder: Encoder, index: DenseIndex, *, image_weight: float = 1.0) -> None:
         self._encoder = encoder
         self._index = index
+        self._image_weight = image_weight
 
     @classmethod
     def build(
-        cls, encoder: Encoder, documents: Sequence[Document], *, index_dir: Path, on_error: OnError = "fail"
+        cls,
+        encoder: Encoder,
+        documents: Sequence[Document],
+        *,
+        index_dir: Path,
+        on_error: OnError = "fail",
+        finder: IndexSettings | None = None,
+        image_weight: float = 1.0,
     ) -> ClipRetriever:
         """Embed documents into a folder of `index_dir` named by their fingerprint; reuse it if it is there and whole.
 
@@ -40,8 +54,11 @@ class ClipRetriever:
             documents: pictures, texts, or both.
             index_dir: holds one folder per fingerprint.
             on_error: ``skip`` leaves unreadable pictures out of the gallery, logs each and lists them in `skipped`.
+            finder: what finds candidates; None searches exactly.
+            image_weight: of queries with text and picture.
 
         Raises:
+            ConfigError: the finder's settings do not suit the gallery.
             DataError: unusable documents, or with ``fail`` an unreadable picture.
             RunFolderError: the index cannot be written.
         """
@@ -50,7 +67,7 @@ class ClipRetriever:
         folder = index_dir / f"clip-{identity.fingerprint}"
         if is_valid(folder, identity):
             logger.info("reusing the index of %d documents in %s", len(gallery.documents), folder)
-            retriever = cls.open(folder, encoder)
+            retriever = cls.open(folder, encoder, finder=finder, image_weight=image_weight)
             if on_error == "skip" or not retriever.skipped:
                 return retriever
         doc_ids, embeddings, skipped = _embed(encoder, gallery, on_error)
@@ -61,16 +78,26 @@ class ClipRetriever:
             skipped=skipped,
             save=lambda temporary: np.save(temporary / EMBEDDINGS, embeddings, allow_pickle=False),
         )
-        return cls.open(folder, encoder)
+        return cls.open(folder, encoder, finder=finder, image_weight=image_weight)
 
     @classmethod
-    def open(cls, folder: Path, encoder: Encoder, documents: Sequence[Document] | None = None) -> ClipRetriever:
+    def open(
+        cls,
+        folder: Path,
+        encoder: Encoder,
+        documents: Sequence[Document] | None = None,
+        *,
+        finder: IndexSettings | None = None,
+        image_weight: float = 1.0,
+    ) -> ClipRetriever:
         """Open an index that was built before.
 
         Args:
             folder: of the index itself.
             encoder: what embeds queries.
             documents: checked against the index where given; else the index is taken at its word.
+            finder: what finds candidates, built beside the folder where it is not there; None searches exactly.
+            image_weight: of queries with text and picture.
 
         Raises:
             FingerprintError: it was made with another model, other weights or another gallery.
@@ -81,12 +108,13 @@ class ClipRetriever:
         if documents is not None:
             expected["gallery"] = read_gallery(documents).digest
         require_same(folder, index.identity, expected)
-        return cls(encoder, index)
+        return cls(encoder, with_finder(index, finder, index_dir=folder.parent), image_weight=image_weight)
 
     @property
     def fingerprint(self) -> str:
-        """Hash of model name, weights, configuration, and ids and contents of the gallery."""
-        return self._index.identity.fingerprint
+        """Hash of model name, weights, configuration, finder, image weight, and ids and contents of the gallery."""
+        weight = "" if self._image_weight == 1 else f"image_weight={self._image_weight}"
+        return asked_as(self._index.identity.fingerprint, weight)
 
     @property
     def size(self) -> int:
@@ -99,7 +127,10 @@ class ClipRetriever:
         return self._index.skipped
 
     def search(self, queries: Sequence[Query], *, k: int) -> list[Ranking]:
-        """Rank the best k documents of each query by cosine; k is clipped to the gallery, ties go by document id."""
+        """Rank the best k documents of each query by cosine; k is clipped to the gallery, ties go by document id.
+
+        With a finder there may be fewer hits.
+        """
         if not queries or k < 1:
             return [Ranking(query.query_id, ()) for query in queries]
         best = self._index.search(self._encode(queries), k)
@@ -123,7 +154,14 @@ class ClipRetriever:
         return [count <= limit for count in self._encoder.token_counts(texts)]
 
     def _encode(self, queries: Sequence[Query]) -> FloatArray:
-        return _encode(self._encoder, [(query.text, query.image) for query in queries])
+        vectors = _encode(self._encoder, [(query.text, query.image) for query in queries])
+        both = [row for row, query in enumerate(queries) if query.text and query.image is not None]
+        if not both or self._image_weight == 1:
+            return vectors
+        texts = self._encoder.encode_texts([queries[row].text for row in both])
+        # the dot product is linear: scores of the mixed vector are the mixed scores
+        vectors[both] = self._image_weight * vectors[both] + (1 - self._image_weight) * texts
+        return vectors
 
 
 def _encode(encoder: Encoder, items: Sequence[tuple[str | None, str | None]]) -> FloatArray:

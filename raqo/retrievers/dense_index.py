@@ -1,10 +1,12 @@
-"""Exact inner-product search over unit vectors that lie in a memory-mapped file."""
+"""Inner-product search over unit vectors that lie in a memory-mapped file: exact, or among candidates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +14,25 @@ import numpy.typing as npt
 from raqo.errors import DataError, message
 from raqo.protocols import FloatArray
 from raqo.records import Hit
+from raqo.retrievers.faiss_loading import load_faiss
 from raqo.retrievers.index_folder import IndexIdentity, Manifest, damaged, read_manifest
 
 EMBEDDINGS = "embeddings.npy"
 CHUNK = 256
+BLOCK = 2048
 MARGIN = 16
 TOLERANCE = 1e-5
 """More than float32 sums of unit vectors differ between two kernels."""
 
 IntArray = npt.NDArray[np.int64]
+
+
+class Finder(Protocol):
+    """Finds, without promise, the documents that are worth scoring."""
+
+    def find(self, vectors: FloatArray, k: int) -> Iterable[npt.NDArray[np.integer]]:
+        """Positions of candidates for the best k of each vector of (n, d): ascending, each once, possibly few."""
+        ...
 
 
 class DenseIndex:
@@ -29,15 +41,29 @@ class DenseIndex:
     faiss finds the candidates, on the GPU where faiss-gpu finds one. The scores themselves are computed here, one dot
     product at a time, because faiss sums in another order for another number of queries: a query's scores must not
     depend on which other queries it came with, and `search` and `scores` must agree to the bit.
+
+    Args:
+        manifest: of the index folder.
+        embeddings: float32 of shape (n, d).
+        identity: what the index is known as; by default what its manifest says.
+        finder: gives the candidates instead of the exact search; there may be fewer hits than asked for then.
     """
 
-    def __init__(self, manifest: Manifest, embeddings: FloatArray) -> None:
-        self.identity: IndexIdentity = manifest.identity
+    def __init__(
+        self,
+        manifest: Manifest,
+        embeddings: FloatArray,
+        *,
+        identity: IndexIdentity | None = None,
+        finder: Finder | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self.identity: IndexIdentity = identity or manifest.identity
         self.doc_ids = manifest.doc_ids
         self.skipped = manifest.skipped
         self.embeddings = embeddings
         self._positions = {doc_id: position for position, doc_id in enumerate(self.doc_ids)}
-        self._gpu_index = _gpu_index(embeddings)
+        self._finder = finder
 
     @classmethod
     def open(cls, folder: Path) -> DenseIndex:
@@ -61,7 +87,7 @@ class DenseIndex:
         k = min(k, len(self.doc_ids))
         for start in range(0, len(vectors), CHUNK):
             chunk = np.ascontiguousarray(vectors[start : start + CHUNK], dtype=np.float32)
-            for positions, scores in self._best(chunk, k):
+            for positions, scores in self._near(chunk, k, self._finder) if self._finder else self._exact(chunk, k):
                 ids = [self.doc_ids[position] for position in positions.tolist()]
                 yield tuple(Hit(doc_id, score) for doc_id, score in zip(ids, scores.tolist(), strict=True))
 
@@ -74,7 +100,7 @@ class DenseIndex:
         positions = np.array([self._position(doc_id) for doc_id in doc_ids], dtype=np.int64)
         return _dot(self.embeddings[positions], vectors)
 
-    def _best(self, vectors: FloatArray, k: int) -> Iterator[tuple[IntArray, FloatArray]]:
+    def _exact(self, vectors: FloatArray, k: int) -> Iterator[tuple[IntArray, FloatArray]]:
         """Best k of each vector; where documents beyond the margin could tie with the last, all are scored."""
         depth = min(k + MARGIN, len(self.doc_ids))
         candidates = np.sort(self._candidates(vectors, depth), axis=1)
@@ -88,14 +114,34 @@ class DenseIndex:
                 best = np.argsort(-row_scores, kind="stable")
             yield positions[best[:k]], row_scores[best[:k]]
 
-    def _candidates(self, vectors: FloatArray, depth: int) -> IntArray:
-        import faiss
+    def _near(self, vectors: FloatArray, k: int, finder: Finder) -> Iterator[tuple[npt.NDArray[Any], FloatArray]]:
+        """Best k among the candidates of each vector."""
+        for vector, positions in zip(vectors, finder.find(vectors, k), strict=True):
+            scores = self._scores_at(positions, vector)
+            if len(scores) > k:
+                kept = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+                positions, scores = positions[kept], scores[kept]
+            best = np.argsort(-scores, kind="stable")[:k]
+            yield positions[best], scores[best]
 
+    def _scores_at(self, positions: npt.NDArray[Any], vector: FloatArray) -> FloatArray:
+        """Scores of the documents at some positions; gathered in blocks that stay in the processor's cache."""
+        if len(positions) == len(self.doc_ids):
+            return _dot(self.embeddings, vector)
+        starts = range(0, len(positions) or 1, BLOCK)
+        return np.concatenate([_dot(self.embeddings[positions[at : at + BLOCK]], vector) for at in starts])
+
+    def _candidates(self, vectors: FloatArray, depth: int) -> IntArray:
+        faiss = load_faiss()
         if self._gpu_index is not None:
             _, found = self._gpu_index.search(vectors, depth)
         else:  # straight over the mapped file: an IndexFlatIP would copy it into memory
             _, found = faiss.knn(vectors, self.embeddings, depth, metric=faiss.METRIC_INNER_PRODUCT)
         return np.asarray(found, dtype=np.int64)
+
+    @functools.cached_property
+    def _gpu_index(self) -> Any:
+        return _gpu_index(self.embeddings)
 
     def _position(self, doc_id: str) -> int:
         if doc_id in self._positions:
@@ -105,6 +151,11 @@ class DenseIndex:
         raise DataError(message(f"document {doc_id!r}", f"not among the {len(self.doc_ids)} of the gallery{why}", fix))
 
 
+def asked_as(fingerprint: str, how: str) -> str:
+    """Fingerprint of an index whose queries are put in an own way; an empty text stands for the plain one."""
+    return hashlib.sha256(f"{fingerprint} {how}".encode()).hexdigest()[:16] if how else fingerprint
+
+
 def _dot(documents: FloatArray, vectors: FloatArray) -> FloatArray:
     scores: FloatArray = np.vecdot(documents, vectors)
     return scores
@@ -112,7 +163,7 @@ def _dot(documents: FloatArray, vectors: FloatArray) -> FloatArray:
 
 def _gpu_index(embeddings: FloatArray) -> Any:
     """An exact faiss index on all GPUs, or None without faiss-gpu."""
-    import faiss
+    faiss = load_faiss()
 
     if not getattr(faiss, "get_num_gpus", int)():
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from raqo.errors import DataError, FingerprintError, RunFolderError, message
+from raqo.files import put_in_place
 from raqo.retrievers.gallery import Skipped
 
 logger = logging.getLogger(__name__)
@@ -81,10 +81,7 @@ def write_index(
             files = {path.name: _digest(path) for path in sorted(new.iterdir())}
             record = {"format": FORMAT, **asdict(identity), "count": len(doc_ids), "skipped": skipped, "files": files}
             (new / MANIFEST).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-            _flush(new)
-            if folder.exists():
-                os.replace(folder, Path(temporary, "old"))
-            os.replace(new, folder)
+            put_in_place(new, folder)
     except OSError as error:
         problem = f"the index cannot be written ({error})"
         fix = "free some space, or choose another folder with retriever index_dir"
@@ -149,12 +146,3 @@ def damaged(folder: Path, problem: str) -> DataError:
 def _digest(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(folder: Path) -> None:
-    for path in [*folder.iterdir(), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

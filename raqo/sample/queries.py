@@ -12,8 +12,6 @@ from raqo.sample.scene import Scene
 # How often the retriever's training captions use the common, the familiar and the rare wordings.
 CAPTION_WEIGHTS = (0.80, 0.17, 0.03)
 FAMILIAR_SHARE = 0.1
-# Of the rare wordings in queries, so many are among those the retriever has seldom met; it has never met the others.
-KNOWN_RARE_SHARE = 0.0
 # How many challenging wordings a challenging query has, with weights.
 CHALLENGES = ((2, 3, 4), (0.25, 0.45, 0.30))
 
@@ -64,10 +62,7 @@ def challenging_query(scene: Scene, rng: random.Random, *, held_out: bool, focus
     chosen = sorted(order[: rng.choices(*CHALLENGES)[0]])
     for index in chosen:
         concept = said[index].concept
-        known = not held_out and rng.random() < KNOWN_RARE_SHARE
-        words[index] = rng.choice(
-            concept.captioned_rare if known else concept.held_out if held_out else concept.unknown
-        )
+        words[index] = rng.choice(concept.held_out if held_out else concept.unknown)
     return _query(said, words, tuple(words[index] for index in chosen), rng)
 
 

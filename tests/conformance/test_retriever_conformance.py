@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,11 +11,35 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from raqo.protocols import Chat, Encoder, Retriever
+from raqo.protocols import Chat, ChatRequest, Encoder, Retriever
 from raqo.records import Document, Hit, Query, Ranking
-from raqo.retrievers.build import build_encoder, build_retriever
+from raqo.retrievers.build import Encoders, build_encoder, build_retriever
+from raqo.retrievers.fusion import FusionSettings
+from raqo.retrievers.index_settings import HammingSettings, HnswSettings, IvfSettings, LshSettings
 from raqo.retrievers.settings import RetrieverSettings
+from raqo.retrievers.weighted_query import WeightedQuery
 from raqo.testing import ScriptedChat, ToyRetriever, check_retriever, toy_dataset, write_tiny_clip
+
+SMALL = {  # settings of each index, for galleries of some eighty documents
+    "ivf": IvfSettings(lists=6, probes=2),
+    "hnsw": HnswSettings(links=4, search_breadth=8),
+    "lsh_faiss": HammingSettings(bits=64, refine=10),
+    "lsh": LshSettings(tables=6, hyperplanes=6, probes=1),
+}
+INDEXES = ("flat", "ivf", "hnsw", "lsh-faiss", "lsh")
+
+HYBRIDS = {
+    "rrf": RetrieverSettings(
+        kind="hybrid",
+        parts=(RetrieverSettings(kind="bm25"), RetrieverSettings(kind="dense"), RetrieverSettings(kind="lsh")),
+        fusion=FusionSettings(depth=30),
+    ),
+    "sum": RetrieverSettings(
+        kind="hybrid",
+        parts=(RetrieverSettings(kind="bm25", engine="rank_bm25"), RetrieverSettings(kind="dense")),
+        fusion=FusionSettings(method="sum", weights=(0.3, 0.7)),
+    ),
+}
 
 ODD = [Query("empty"), Query("dots", "... ?!"), Query("unknown", "zzz qqq"), Query("long", "a red boat " * 200)]
 
@@ -42,7 +68,8 @@ def test_bm25(engine: str, stop_words: bool, tmp_path: Path) -> None:
     settings = RetrieverSettings(kind="bm25", engine=engine, stop_words=stop_words)
     retriever = build_retriever(settings, dataset.documents, index_dir=tmp_path)
     assert isinstance(retriever, Retriever)
-    check_retriever(retriever, [*dataset.queries, *ODD])
+    weighted = WeightedQuery("weighted", terms=(("a red", 0.5), ("boat boat zzz", 2.0)))
+    check_retriever(retriever, [*dataset.queries, *ODD, weighted])
 
 
 def test_clip_text_to_image(clip_settings: RetrieverSettings, pictures: list[str], tmp_path: Path) -> None:
@@ -57,6 +84,46 @@ def test_clip_text_to_image(clip_settings: RetrieverSettings, pictures: list[str
 def test_clip_image_to_text(clip_settings: RetrieverSettings, pictures: list[str], tmp_path: Path) -> None:
     retriever = build_retriever(clip_settings, toy_dataset().documents, index_dir=tmp_path)
     check_retriever(retriever, [Query(f"q{row}", image=path) for row, path in enumerate(pictures[:20])])
+
+
+@pytest.mark.parametrize("index", INDEXES[1:])
+def test_clip_by_candidates(index: str, clip_settings: RetrieverSettings, pictures: list[str], tmp_path: Path) -> None:
+    documents = [Document(f"d{row}", image=path) for row, path in enumerate([*pictures, *pictures[:5]])]
+    settings = replace(clip_settings, index=index, image_weight=0.4, **SMALL)  # type: ignore[arg-type]
+    retriever = build_retriever(settings, documents, index_dir=tmp_path)
+    both = [Query(f"both{row}", "a boat", image=path) for row, path in enumerate(pictures[:5])]
+    check_retriever(retriever, [*toy_dataset().queries, *ODD, *both])
+
+
+@pytest.fixture(scope="module")
+def encoders() -> Encoders:
+    return Encoders()
+
+
+@pytest.mark.parametrize("index", INDEXES)
+def test_dense(index: str, encoders: Encoders, tmp_path: Path) -> None:
+    settings = RetrieverSettings(kind="dense", index=index, **SMALL)  # type: ignore[arg-type]
+    _check_texts(settings, encoders, tmp_path)
+
+
+@pytest.mark.parametrize("scan", [True, False])
+def test_lsh(scan: bool, encoders: Encoders, tmp_path: Path) -> None:
+    lsh = LshSettings(tables=2, hyperplanes=16, scan_when_short=scan)
+    _check_texts(RetrieverSettings(kind="lsh", lsh=lsh), encoders, tmp_path)
+
+
+@pytest.mark.parametrize("name", HYBRIDS)
+def test_hybrid(name: str, encoders: Encoders, tmp_path: Path) -> None:
+    _check_texts(HYBRIDS[name], encoders, tmp_path)
+
+
+def _check_texts(settings: RetrieverSettings, encoders: Encoders, tmp_path: Path) -> None:
+    dataset = toy_dataset()
+    copies = [Document(f"copy{row}", text=dataset.documents[0].text) for row in range(5)]
+    retriever = build_retriever(settings, [*dataset.documents, *copies], index_dir=tmp_path, encoders=encoders)
+    assert isinstance(retriever, Retriever)
+    weighted = WeightedQuery("weighted", "a red boat", terms=(("red", 0.5), ("boat sea", 2.0)))
+    check_retriever(retriever, [*dataset.queries, *ODD, weighted])
 
 
 def test_toy() -> None:
@@ -126,16 +193,17 @@ def test_the_check_finds_each_fault_and_names_it(fault: str, said: str) -> None:
 def test_scripted_chat_plays_its_answers_in_order_and_records_the_calls() -> None:
     chat = ScriptedChat(["one", "two three", RuntimeError("down")])
     assert isinstance(chat, Chat)
-    first, second = chat.complete([{"role": "user", "content": "say two"}], n=2, seed=7)
+    asked = ChatRequest(messages=({"role": "user", "content": "say two"},), n=2, seed=7)
+    first, second = asyncio.run(chat.complete(asked))
     assert (first.text, second.text, second.completion_tokens) == ("one", "two three", 2)
-    assert chat.calls[0]["seed"] == 7
-    assert chat.calls[0]["messages"][0]["content"] == "say two"
+    assert chat.requests == [asked]
     with pytest.raises(RuntimeError, match="down"):
-        chat.complete([])
+        asyncio.run(chat.complete(asked))
     with pytest.raises(AssertionError, match="longer script"):
-        chat.complete([])
+        asyncio.run(chat.complete(asked))
 
 
 def test_scripted_chat_computes_answers() -> None:
     chat = ScriptedChat(lambda messages: messages[-1]["content"].upper())
-    assert chat.complete([{"content": "loud"}])[0].text == "LOUD"
+    (found,) = asyncio.run(chat.complete(ChatRequest(messages=({"content": "loud"},))))
+    assert found.text == "LOUD"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from raqo.protocols import FloatArray, Perturbation, ReviewCase
-from raqo.records import Document, Failure, Hit, Query, Ranking, RetrievalDataset, Review, Trace
+from raqo.protocols import FloatArray, Perturbation, Perturbed, ReviewCase, Reviewed
+from raqo.records import Cost, Document, Failure, Hit, Query, Ranking, RetrievalDataset, Review, Trace
 
 SYNONYMS = {
     "dinghy": "boat", "hound": "dog", "feline": "cat", "steed": "horse", "crimson": "red", "azure": "blue",
@@ -107,13 +107,14 @@ class ScriptedReviewer:
 
     name, prompt_hash = "scripted", "0"
 
-    def __init__(self, answers: dict[str, list[Review | Failure]]) -> None:
+    def __init__(self, answers: dict[str, list[Review | Failure]], cost: Cost | None = None) -> None:
         self.answers = answers
+        self.cost = cost or Cost()
         self.cases: list[ReviewCase] = []
 
-    def review(self, cases: Sequence[ReviewCase]) -> list[Review | Failure]:
+    def review(self, cases: Sequence[ReviewCase]) -> list[Reviewed]:
         self.cases += cases
-        return [self._answer(case) for case in cases]
+        return [Reviewed(self._answer(case), self.cost) for case in cases]
 
     def _answer(self, case: ReviewCase) -> Review | Failure:
         script = self.answers.get(case.query.query_id, [])
@@ -121,13 +122,14 @@ class ScriptedReviewer:
 
 
 class ScriptedPerturber:
-    """Plays `variants[text]`."""
+    """Plays `variants[text]`: perturbations, or why there are none."""
 
-    def __init__(self, variants: dict[str, list[Perturbation]] | None = None) -> None:
+    def __init__(self, variants: Mapping[str, Sequence[Perturbation] | Failure] | None = None) -> None:
         self.variants = variants or {}
 
-    def perturb(self, texts: Sequence[str]) -> list[list[Perturbation]]:
-        return [self.variants.get(text, []) for text in texts]
+    def perturb(self, texts: Sequence[str]) -> list[Perturbed]:
+        found = [self.variants.get(text, ()) for text in texts]
+        return [Perturbed(some if isinstance(some, Failure) else tuple(some)) for some in found]
 
 
 def dataset(texts: Sequence[tuple[str, str]]) -> RetrievalDataset:

@@ -194,9 +194,18 @@ def test_a_failed_review_is_a_typed_failure_and_keeps_what_was_found() -> None:
     assert other.failure is None
 
 
-def test_costs_of_a_metered_reviewer_are_summed() -> None:
-    reviewer = ScriptedReviewer({"q0": [rewriting("a crimson boat in the timberland")]})
-    reviewer.last_costs = lambda: [Cost(chat_calls=1, prompt_tokens=7)]  # type: ignore[method-assign]
+def test_a_failed_perturbation_is_a_typed_failure() -> None:
+    failure = Failure(FailureKind.TIMEOUT, "slow", 0)
+    perturbed, raw = run(
+        ranked_dataset("1 cats"), retriever=RankedRetriever(), perturber=ScriptedPerturber({"1 cats": failure})
+    )
+    assert (perturbed.origin, perturbed.failure, perturbed.attempts) == (Origin.PERTURB, failure, ())
+    assert raw.failure is None
+
+
+def test_costs_of_the_reviews_are_summed() -> None:
+    cost = Cost(chat_calls=1, prompt_tokens=7)
+    reviewer = ScriptedReviewer({"q0": [rewriting("a crimson boat in the timberland")]}, cost)
     (trace,) = run(dataset([HARD]), reviewer)
     assert trace.cost.chat_calls == 2
     assert trace.cost.prompt_tokens == 14

@@ -36,12 +36,12 @@ def run(
     mine(
         data,
         retriever=retriever,
-        reviewer=LexicalReviewer(retriever=retriever, lexicon=lexicon),
+        reviewer=LexicalReviewer(lexicon),
         perturber=LexicalPerturber(lexicon),
         text_encoder=encoder,
         sink=sink,
         done=done or set(),
-        settings=MiningSettings(batch_size=batch_size),
+        settings=MiningSettings(batch_size=batch_size, samples_per_round=5),
     )
     return sink.traces
 
@@ -93,7 +93,7 @@ def test_a_finished_run_asks_the_retriever_nothing(uninterrupted: list[Trace]) -
     report = mine(
         DATA,
         retriever=retriever,
-        reviewer=LexicalReviewer(retriever=retriever, lexicon=lexicon),
+        reviewer=LexicalReviewer(lexicon),
         perturber=LexicalPerturber(lexicon),
         text_encoder=encoder,
         sink=ListSink(),

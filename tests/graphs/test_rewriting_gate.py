@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from raqo.errors import ConfigError, DataError
 from raqo.graphs.gate import Gate, calibrate_gate, confidence
-from raqo.graphs.verification import grounded, lost_terms
+from raqo.graphs.verification import grounded
 from raqo.records import Hit, Ranking
 
 
@@ -75,16 +75,6 @@ def test_grounded_concepts():
     assert found == ["Crimson", "dinghy by", "fir tree"]
 
 
-def test_lost_terms():
-    text = "A photo of two yellow dogs on the man's boats"
-    assert lost_terms(text, "Two yellow dog with a man, boat", ["none"]) == []
-    assert lost_terms(text, "two dogs", ["yellow"]) == ["man's", "boats"]
-    assert lost_terms("boxes and glasses", "a box, a glass", []) == []
-    assert lost_terms("a red bus", "a blue bus", ["red"]) == []
-
-
-@given(st.text(max_size=40), st.text(max_size=40), st.lists(st.text(max_size=8), max_size=3))
-def test_nothing_is_lost_by_keeping_the_text(text, more, concepts):
-    assert lost_terms(text, f"{text} {more}", concepts) == []
-    assert lost_terms(text, more, [text]) == []
+@given(st.text(max_size=40), st.lists(st.text(max_size=8), max_size=3))
+def test_grounded_invents_nothing(text, concepts):
     assert set(grounded(concepts, text)) <= set(concepts)

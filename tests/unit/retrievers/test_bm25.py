@@ -18,6 +18,7 @@ from raqo.retrievers.bm25 import Bm25Retriever
 from raqo.retrievers.bm25_engines import Bm25s, RankBm25
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.retrievers.words import words
+from raqo.testing import toy_dataset
 
 BM25S = RetrieverSettings(kind="bm25")
 OKAPI = RetrieverSettings(kind="bm25", engine="rank_bm25", k1=1.5, b=0.75)
@@ -173,6 +174,11 @@ def test_every_parameter_is_in_the_fingerprint(change: dict[str, object], tmp_pa
     settings = RetrieverSettings(kind="bm25", **change)  # type: ignore[arg-type]
     changed = Bm25Retriever.build(settings, documents, index_dir=tmp_path).fingerprint
     assert changed != Bm25Retriever.build(BM25S, documents, index_dir=tmp_path).fingerprint
+
+
+def test_the_fingerprint_stays_what_it_was(tmp_path: Path) -> None:
+    """Data were mined under it."""
+    assert Bm25Retriever.build(BM25S, toy_dataset().documents, index_dir=tmp_path).fingerprint == "f95d2be7f472413a"
 
 
 def test_words() -> None:

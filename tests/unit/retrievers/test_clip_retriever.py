@@ -12,6 +12,7 @@ from raqo.records import Document, Query
 from raqo.retrievers.clip import ClipEncoder
 from raqo.retrievers.clip_retriever import ClipRetriever
 from raqo.retrievers.dense_index import EMBEDDINGS
+from raqo.retrievers.index_settings import HnswSettings
 from raqo.testing import write_tiny_clip
 
 
@@ -54,6 +55,44 @@ def test_texts_and_pictures_may_be_mixed_on_both_sides(
     retriever = ClipRetriever.build(encoder, mixed, index_dir=tmp_path / "index")
     queries = [Query("t1", "a dog"), Query("d01", image=documents[1].image), Query("t0", "a boat")]
     assert [ranking.hits[0].doc_id for ranking in retriever.search(queries, k=1)] == ["t1", "d01", "t0"]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+def test_a_query_with_text_and_picture_scores_the_weighted_sum(
+    weight: float, encoder: ClipEncoder, documents: list[Document], tmp_path: Path
+) -> None:
+    retriever = ClipRetriever.build(encoder, documents, index_dir=tmp_path / "index", image_weight=weight)
+    ids = [document.doc_id for document in documents]
+    picture = documents[3].image
+    queries = {
+        "both": Query("both", "a boat", image=picture),
+        "text": Query("text", "a boat"),
+        "picture": Query("picture", image=picture),
+    }
+    scores = {name: retriever.similarity([query] * len(ids), ids) for name, query in queries.items()}
+    expected = (1 - weight) * scores["text"] + weight * scores["picture"]
+    np.testing.assert_allclose(scores["both"], expected, atol=1e-6)
+    rankings = retriever.search(list(queries.values()), k=len(ids))
+    by_score = sorted(ids, key=lambda doc_id: -expected[ids.index(doc_id)])
+    assert [hit.doc_id for hit in rankings[0].hits] == by_score
+    plain = ClipRetriever.build(encoder, documents, index_dir=tmp_path / "index")
+    assert plain.search([queries["text"], queries["picture"]], k=9) == retriever.search(
+        [queries["text"], queries["picture"]], k=9
+    )
+    assert (plain.fingerprint == retriever.fingerprint) == (weight == 1)
+
+
+def test_candidates_are_found_among_the_same_vectors(
+    encoder: ClipEncoder, documents: list[Document], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = ClipRetriever.build(encoder, documents, index_dir=tmp_path / "index")
+    queries = [Query(document.doc_id, image=document.image) for document in documents]
+    expected = exact.search(queries, k=3)
+    monkeypatch.setattr(ClipEncoder, "encode_images", lambda *_: pytest.fail("embedded again"))
+    near = ClipRetriever.build(encoder, documents, index_dir=tmp_path / "index", finder=HnswSettings())
+    monkeypatch.undo()
+    assert near.search(queries, k=3) == expected
+    assert near.fingerprint != exact.fingerprint
 
 
 def test_an_unchanged_gallery_is_not_embedded_again(
