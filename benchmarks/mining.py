@@ -94,7 +94,7 @@ def _rate(dataset: RetrievalDataset, lexicon: Lexicon, folder: Path, batch_size:
     mine(
         dataset,
         retriever=retriever,
-        reviewer=LexicalReviewer(retriever=retriever, lexicon=lexicon),
+        reviewer=LexicalReviewer(lexicon),
         perturber=LexicalPerturber(lexicon),
         text_encoder=encoder,
         sink=sink,

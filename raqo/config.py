@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Literal
 
 from raqo import config_loader
+from raqo.agents.caption_resolver import CaptionResolverSettings
+from raqo.agents.chat.settings import ChatSettings
+from raqo.agents.feedback_expander import FeedbackExpanderSettings
 from raqo.agents.lexicon import LexiconSettings
+from raqo.agents.reviewer import ReviewerSettings
 from raqo.agents.rewriter import RewriterSettings
 from raqo.errors import ConfigError, message
 from raqo.evaluation.settings import EvaluationSettings
+from raqo.graphs.expansion_settings import ExpansionSettings
 from raqo.graphs.gate import Gate
 from raqo.graphs.settings import MiningSettings
 from raqo.preference_data.build import BuildSettings
@@ -42,8 +47,14 @@ class RunConfig:
         seed: of every random choice outside the data.
         gate_precision: share of right answers above the gate's threshold when it is calibrated on the training data;
             ``None`` takes `gate` as it is.
+        expansion: the loop over questions about pictures (QueryFormer).
+        resolver: how captions are read in that loop.
+        feedback: how its built-in expander proposes words.
         directions: what is evaluated.
         ablations: also train ``qre`` without ``ccd``, and evaluate every stage and the untrained base.
+        reviewer: who reviews and perturbs in mining: ``lexical``, which needs no language model, or ``chat``.
+        chat: the chat model and its server.
+        review: how the chat model is asked; its seed is `seed`.
         encoder: sentence encoder of the pair filter: a folder, a hub name, or the default that comes with raqo.
         wordnet: folder of a WordNet database whose synonyms the lexicon may try, where it exists.
         cache_dir: indexes and drawn pictures, shared between runs.
@@ -52,12 +63,18 @@ class RunConfig:
     data: DataSettings
     retriever: RetrieverSettings = field(default_factory=RetrieverSettings)
     lexicon: LexiconSettings = field(default_factory=LexiconSettings)
+    reviewer: Literal["lexical", "chat"] = "lexical"
+    chat: ChatSettings | None = None
+    review: ReviewerSettings = field(default_factory=ReviewerSettings)
     mining: MiningSettings = field(default_factory=MiningSettings)
     build: BuildSettings = field(default_factory=BuildSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     rewriter: RewriterSettings = field(default_factory=RewriterSettings)
     gate: Gate = field(default_factory=Gate)
     gate_precision: float | None = 0.98
+    expansion: ExpansionSettings = field(default_factory=ExpansionSettings)
+    resolver: CaptionResolverSettings = field(default_factory=CaptionResolverSettings)
+    feedback: FeedbackExpanderSettings = field(default_factory=FeedbackExpanderSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     directions: tuple[Direction, ...] = (Direction.T2I,)
     ablations: bool = False
@@ -67,6 +84,9 @@ class RunConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.reviewer == "chat" and self.chat is None:
+            problem = "is 'chat', and there is no section 'chat'"
+            raise ConfigError(message("reviewer", problem, "add one with preset and model"))
         if self.gate_precision is not None and not 0.5 <= self.gate_precision <= 1:
             problem = f"expected 0.5 to 1, got {self.gate_precision}"
             raise ConfigError(message("gate_precision", problem, "give e.g. 0.98, or null to switch it off"))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from raqo.errors import DataError, message
-from raqo.protocols import ChatResult, FloatArray, Retriever, Rewriter
+from raqo.protocols import ChatRequest, ChatResult, FloatArray, Retriever, Rewriter
 from raqo.records import Document, Hit, Query, Ranking, RetrievalDataset
 
 TOLERANCE = 1e-5
@@ -88,11 +88,12 @@ class ToyRetriever:
 
 
 class ScriptedChat:
-    """A `Chat` that plays answers from a list, in order, or computes them; it records every call in `calls`.
+    """A `Chat` that plays answers from a list, in order, or computes them; it records every request in `requests`.
 
     Args:
         answers: texts, whole results or exceptions to raise, one per completion; or a function of the messages.
         model: name that `model` gives.
+        reads_images: what `reads_images` gives.
     """
 
     def __init__(
@@ -100,8 +101,10 @@ class ScriptedChat:
         answers: Sequence[str | ChatResult | Exception] | Callable[[Sequence[Mapping[str, Any]]], str | ChatResult],
         *,
         model: str = "scripted",
+        reads_images: bool = True,
     ) -> None:
-        self.calls: list[dict[str, Any]] = []
+        self.requests: list[ChatRequest] = []
+        self.reads_images = reads_images
         self._answers = answers if callable(answers) else iter(answers)
         self._model = model
 
@@ -110,23 +113,14 @@ class ScriptedChat:
         """Name of the model, for provenance."""
         return self._model
 
-    def complete(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        *,
-        n: int = 1,
-        temperature: float = 0.0,
-        seed: int = 0,
-        schema: Mapping[str, Any] | None = None,
-    ) -> list[ChatResult]:
+    async def complete(self, request: ChatRequest) -> list[ChatResult]:
         """Give the next n answers.
 
         Raises:
             AssertionError: the script is over.
         """
-        call = {"messages": list(messages), "n": n, "temperature": temperature, "seed": seed, "schema": schema}
-        self.calls.append(call)
-        return [self._next(messages) for _ in range(n)]
+        self.requests.append(request)
+        return [self._next(request.messages) for _ in range(request.n)]
 
     def _next(self, messages: Sequence[Mapping[str, Any]]) -> ChatResult:
         if callable(self._answers):
@@ -134,7 +128,7 @@ class ScriptedChat:
         else:
             answer = next(self._answers, None)
         if answer is None:
-            raise AssertionError(f"ScriptedChat: no answer left for call {len(self.calls)}; give a longer script.")
+            raise AssertionError(f"ScriptedChat: no answer left for call {len(self.requests)}; give a longer script.")
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, ChatResult):
@@ -280,15 +274,16 @@ def check_rewriter(
     concepts = rewriter.detect(texts)
     assert len(concepts) == len(texts), f"detect: {len(concepts)} answers for {len(texts)} texts"
     for text, found in zip(texts, concepts, strict=True):
-        assert isinstance(found, tuple), f"detect, {text!r}: expected a tuple, got {type(found).__name__}"
-        assert all(concept.strip() for concept in found), f"detect, {text!r}: an empty concept in {found}"
+        assert found is None or isinstance(found, tuple), f"detect, {text!r}: expected a tuple or None, got {found!r}"
+        assert all(concept.strip() for concept in found or ()), f"detect, {text!r}: an empty concept in {found}"
     assert rewriter.detect(texts) == concepts, "detect: the same call twice must agree"
+    known = [found or () for found in concepts]
     for n in (1, 3):
-        rewrites = rewriter.rewrite(texts, concepts, n=n)
+        rewrites = rewriter.rewrite(texts, known, n=n)
         assert len(rewrites) == len(texts), f"rewrite: {len(rewrites)} answers for {len(texts)} texts"
         for text, one in zip(texts, rewrites, strict=True):
             assert len(one) <= n, f"rewrite, {text!r}: {len(one)} rewrites for n={n}"
             assert all(isinstance(rewrite, str) for rewrite in one), f"rewrite, {text!r}: expected texts, got {one}"
             assert all("\n" not in rewrite for rewrite in one), f"rewrite, {text!r}: a rewrite has a line break"
-        assert rewriter.rewrite(texts, concepts, n=n) == rewrites, "rewrite: the same call twice must agree"
+        assert rewriter.rewrite(texts, known, n=n) == rewrites, "rewrite: the same call twice must agree"
     assert rewriter.fingerprint == fingerprint, "fingerprint: must not change by rewriting"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,16 +47,6 @@ class Manifest:
     steps: int
     metrics: Mapping[str, float]
     weights: str
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a dataclass as JSON: on disk under its name only when it is whole."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(asdict(value), file, indent=2, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from raqo.agents.rewriter import quiet_transformers
+from raqo._transformers import quiet_transformers
+from raqo.agents.raw_prompts import stop_ids, use_raw_prompts
 from raqo.errors import ConfigError, message
 from raqo.training.settings import LoraSettings, WeightsDtype
 
@@ -65,10 +66,14 @@ def load_model(folder: Path, *, dtype: WeightsDtype, lora: LoraSettings | None) 
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Write weights (adapters merged) and tokenizer to a folder that transformers and vLLM can load."""
+    """Write weights (adapters merged) and tokenizer to a folder that transformers and vLLM can load and serve.
+
+    Whatever chat template the base model had, servers shall ask the rewriter with the plain prompts it was taught.
+    """
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    use_raw_prompts(tokenizer)
+    model.generation_config.eos_token_id = stop_ids(tokenizer)
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     with quiet_transformers():
         model.save_pretrained(folder)

@@ -13,6 +13,7 @@ import raqo
 from raqo.agents.prompts import prompt_hash
 from raqo.agents.rewriter import weights_hash
 from raqo.errors import DataError, FingerprintError, RunFolderError, message
+from raqo.files import recover
 from raqo.training.manifest import Inputs, Manifest, differences, read_manifest
 from raqo.training.rows import Pair, TrainingData, rows_hash
 from raqo.training.settings import SftSettings, TrainingSettings
@@ -140,6 +141,7 @@ def _replayed(rows: Sequence[Pair], count: int, seed: int) -> tuple[Pair, ...]:
 def _reuse(job: _Job, out_dir: Path, if_exists: IfExists) -> StageResult | None:
     """Take the finished stage, or None if it is to be made."""
     folder = out_dir / job.stage
+    recover(folder)
     if not folder.exists():
         return None
     if if_exists == "fail":

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from raqo.errors import RunFolderError, message
+from raqo.files import put_in_place, write_json
 from raqo.training.card import model_card
-from raqo.training.manifest import MANIFEST_FILE, Inputs, Manifest, differences, write_json
+from raqo.training.manifest import MANIFEST_FILE, Inputs, Manifest, differences
 
 _STARTED = "inputs.json"
 
@@ -28,7 +29,7 @@ def open_partial(folder: Path, inputs: Inputs) -> Path:
         shutil.rmtree(partial)
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        write_json(partial / _STARTED, inputs)
+        write_json(partial / _STARTED, asdict(inputs))
     except OSError as error:
         problem = f"cannot be written ({error})"
         raise RunFolderError(message(str(partial), problem, "make room or give another --out")) from error
@@ -40,13 +41,8 @@ def close_partial(partial: Path, folder: Path, manifest: Manifest) -> None:
     shutil.rmtree(partial / "checkpoints", ignore_errors=True)
     (partial / _STARTED).unlink(missing_ok=True)
     (partial / "README.md").write_text(model_card(manifest), encoding="utf-8")
-    write_json(partial / MANIFEST_FILE, manifest)
-    old = folder.with_name(f".{folder.name}.replaced")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(partial, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    write_json(partial / MANIFEST_FILE, asdict(manifest))
+    put_in_place(partial, folder)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import PrinterCallback, TrainerCallback
 
-from raqo.agents.rewriter import quiet_transformers
+from raqo._transformers import quiet_transformers
 from raqo.training.settings import SftSettings
 
 Progress = Callable[[int, int], None]

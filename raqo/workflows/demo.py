@@ -14,9 +14,10 @@ from raqo import config_loader
 from raqo.config import IfExists, RunConfig
 from raqo.evaluation.report import ReportInputs, write_report
 from raqo.evaluation.table import format_table
+from raqo.workflows.build_data import read_gate, run_build
 from raqo.workflows.evaluate import Evaluated, read_losses, run_evaluation
 from raqo.workflows.memory import PeakMemory
-from raqo.workflows.mine import read_gate, run_build, run_mining
+from raqo.workflows.mine import run_mining
 from raqo.workflows.parts import Parts
 from raqo.workflows.progress import say
 from raqo.workflows.run_folder import RunFolder, open_run

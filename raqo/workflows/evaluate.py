@@ -19,7 +19,8 @@ from raqo.graphs.gate import Gate
 from raqo.graphs.rewriting import rewrite_queries
 from raqo.protocols import Retriever, Rewriter
 from raqo.records import Direction, Query
-from raqo.workflows.mine import check_encoder, read_gate
+from raqo.workflows.build_data import check_encoder, read_gate
+from raqo.workflows.open_rewriter import open_rewriter
 from raqo.workflows.parts import Parts
 from raqo.workflows.progress import bar
 from raqo.workflows.run_folder import RunFolder
@@ -46,7 +47,9 @@ def run_evaluation(parts: Parts, folder: RunFolder) -> Evaluated:
     if not total:
         raise ConfigError(message("data.evaluate", "no data set is given", "name at least one held-out data set"))
     with bar("evaluate", total, "rewrites") as shown:
-        loaded = {name: _load(path, parts) for name, path in models.items()}
+        loaded = {
+            name: open_rewriter(path, parts.config.rewriter, served=name == main) for name, path in models.items()
+        }
         for split in parts.config.data.evaluate:
             dataset = parts.dataset(split)
             retriever = parts.gallery(dataset.documents)
@@ -78,12 +81,6 @@ def model_folders(config: RunConfig, folder: RunFolder, base_model: Path) -> dic
         return final
     found = {"base": base_model, "qre": folder.ablation / "qre", "ccd+qre": folder.models / "qre", **final}
     return {name: path for name, path in found.items() if path.is_dir()}
-
-
-def _load(path: Path, parts: Parts) -> Rewriter:
-    from raqo.agents.rewriter import LocalRewriter
-
-    return LocalRewriter(path, settings=parts.config.rewriter)
 
 
 def _rewritten(queries: Sequence[Query], retriever: Retriever, rewriter: Rewriter, gate: Gate, size: int) -> System:

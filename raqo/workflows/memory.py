@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psutil
 
 
 class PeakMemory:
-    """Samples the resident memory of this process and its children while it is entered."""
+    """Samples the memory of this process and its children while it is entered; what they share counts once."""
 
     def __init__(self, *, seconds: float = 0.25) -> None:
         self._seconds = seconds
@@ -30,19 +34,20 @@ class PeakMemory:
 
         process = psutil.Process()
         while True:
-            self.peak_mb = max(self.peak_mb, _resident(process) / 2**20)
+            self.peak_mb = max(self.peak_mb, _taken(process) / 2**20)
             if self._stop.wait(self._seconds):
                 return
 
 
-def _resident(process: object) -> float:
+def _taken(process: psutil.Process) -> float:
+    """Bytes of all processes; where the system tells, each page is divided among those that share it (a fork)."""
     import psutil
 
-    assert isinstance(process, psutil.Process)
-    total = float(process.memory_info().rss)
-    for child in process.children(recursive=True):
+    total = 0.0
+    for one in (process, *process.children(recursive=True)):
         try:
-            total += child.memory_info().rss
+            full = one.memory_full_info()
+            total += getattr(full, "pss", full.rss)
         except psutil.Error:
             continue  # it has just ended
     return total

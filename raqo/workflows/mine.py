@@ -1,87 +1,126 @@
-"""`raqo mine` and `raqo build-data`: a retriever's preferences, from its feedback to data sets."""
+"""`raqo mine`: a retriever's preferences, from its feedback to the trace log."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raqo import config_loader
-from raqo.agents.lexicon import Lexicon, lexicon_from_json, lexicon_json
-from raqo.config import IfExists
-from raqo.errors import DataError, FingerprintError, message
-from raqo.graphs.gate import Gate, calibrate_gate, confidence
-from raqo.protocols import Retriever
-from raqo.records import RetrievalDataset
+from raqo.agents import prompts
+from raqo.config import IfExists, RunConfig
+from raqo.errors import RaqoError
+from raqo.files import write_json
+from raqo.preference_data.trace_log import TraceLog, read_header
+from raqo.protocols import Chat, Retriever
+from raqo.records import Origin, RetrievalDataset
+from raqo.workflows.mining_totals import totals
 from raqo.workflows.parts import Parts
 from raqo.workflows.progress import bar, say
-from raqo.workflows.run_folder import RunFolder, write_json
+from raqo.workflows.retry_failed import forget_failed
+from raqo.workflows.run_folder import RunFolder
+from raqo.workflows.teachers import PaidChat, chat_teachers, lexical_teachers, opened_chat, review_settings
+
+if TYPE_CHECKING:
+    from raqo.graphs.mining import MiningReport
 
 
-def run_mining(parts: Parts, folder: RunFolder, *, if_exists: IfExists = "resume") -> dict[str, Any]:
+def run_mining(
+    parts: Parts,
+    folder: RunFolder,
+    *,
+    if_exists: IfExists = "resume",
+    budget: float | None = None,
+    cached: bool = True,
+    retry_failed: bool = False,
+) -> dict[str, Any]:
     """Mine the training data into the trace log; queries that are in it already are not mined again.
 
-    With ``replace`` a log of another retriever or of other settings is set aside under another name.
+    Args:
+        parts: of the run.
+        folder: where the log and its lexicon or its spending lie.
+        if_exists: with ``replace`` a log of another retriever or of other settings is set aside under another name.
+        budget: the most money that may be spent, earlier starts of this run included.
+        cached: use the answer cache.
+        retry_failed: queries with a failure are mined again.
 
     Returns:
-        The report of this run as JSON values.
-    """
-    from raqo.agents.lexical import LexicalPerturber, LexicalReviewer
-    from raqo.graphs.mining import mine
-    from raqo.preference_data.trace_log import TraceLog
+        The report of this start and, under ``total``, of all starts, as JSON values; also written as ``mining.json``.
 
-    dataset = parts.dataset("train")
-    retriever = parts.gallery(dataset.documents)
-    dataset = _reachable(dataset, retriever, parts)
-    settings = replace(parts.config.mining, seed=parts.config.seed)
-    decisive = _settings_hash(parts)
-    if if_exists == "replace":
-        _set_aside(folder, retriever.fingerprint, decisive)
-    with (
-        TraceLog(folder.traces, retriever=retriever.fingerprint, settings=decisive) as log,
-        bar("mine", len(dataset.queries), "queries") as shown,
-    ):
-        lexicon = _lexicon(parts, folder, retriever, dataset, f"{retriever.fingerprint}-{decisive}")
-        write_json(folder.retriever, {"fingerprint": retriever.fingerprint, "encoder": parts.encoder_fingerprint})
-        already = len({query_id for query_id, origin in log.done if str(origin) == "optimize"})
+    Raises:
+        BudgetError, StoppedError, FailureRateError: mining ended early; finished queries and answers are kept.
+    """
+    dataset, retriever = mining_inputs(parts)
+    with opened_chat(parts, folder, budget=budget, cached=cached) as paid:
+        decisive = settings_hash(parts.config, paid.chat if paid else None)
+        if if_exists == "replace":
+            _set_aside(folder, retriever.fingerprint, decisive)
+        if retry_failed:
+            forget_failed(folder.traces, retriever=retriever.fingerprint, settings=decisive)
+        with TraceLog(folder.traces, retriever=retriever.fingerprint, settings=decisive) as log:
+            report = _mine(parts, folder, dataset, retriever, log, paid, decisive)
+        found = {**asdict(report), "total": totals(folder.traces, spent=paid.spent if paid else None)}
+    write_json(folder.mining, found)
+    folder.save(parts.config)
+    return found
+
+
+def _mine(
+    parts: Parts,
+    folder: RunFolder,
+    dataset: RetrievalDataset,
+    retriever: Retriever,
+    log: TraceLog,
+    paid: PaidChat | None,
+    decisive: str,
+) -> MiningReport:
+    # langgraph takes a second to import
+    from raqo.graphs.mining import mine
+
+    if paid:
+        reviewer, perturber = chat_teachers(parts.config, dataset, paid.chat)
+    else:
+        inputs = f"{retriever.fingerprint}-{decisive}"
+        reviewer, perturber = lexical_teachers(parts, folder, retriever, dataset, inputs)
+    write_json(folder.retriever, {"fingerprint": retriever.fingerprint, "encoder": parts.encoder_fingerprint})
+    with bar("mine", len(dataset.queries), "queries") as shown:
+        already = _finished(log)
         if already:
             say(f"mine: {already} of {len(dataset.queries)} queries are in {folder.traces.name} already, reused")
             shown.update(already)
-        report = mine(
-            dataset,
-            retriever=retriever,
-            reviewer=LexicalReviewer(retriever=retriever, lexicon=lexicon),
-            perturber=LexicalPerturber(lexicon),
-            text_encoder=parts.text_encoder,
-            sink=log,
-            done=log.done,
-            settings=settings,
-            progress=shown.update,
-        )
-    folder.save(parts.config)
-    return asdict(report)
+        try:
+            return mine(
+                dataset,
+                retriever=retriever,
+                reviewer=reviewer,
+                perturber=perturber,
+                text_encoder=parts.text_encoder,
+                sink=log,
+                done=log.done,
+                settings=replace(parts.config.mining, seed=parts.config.seed),
+                asks_chat=paid is not None,
+                progress=shown.update,
+            )
+        except RaqoError:
+            kept = f"{_finished(log)} of {len(dataset.queries)} queries are in {folder.traces.name}"
+            spent = paid.spent if paid else None
+            say(f"mine: {kept}" + ("" if spent is None else f"; {spent:.6g} spent so far"))
+            raise
 
 
-def _lexicon(parts: Parts, folder: RunFolder, retriever: Retriever, dataset: RetrievalDataset, inputs: str) -> Lexicon:
-    """Learn the lexicon, or take the run's own where it was learnt under the same conditions."""
-    if folder.lexicon.is_file():
-        values = json.loads(folder.lexicon.read_text(encoding="utf-8"))
-        if values["inputs"] == inputs:
-            return lexicon_from_json(values)
-    say("mine: asking the retriever what it prefers to be told, phrase by phrase")
-    lexicon = parts.lexicon(retriever, dataset)
-    write_json(folder.lexicon, {"inputs": inputs, **lexicon_json(lexicon)})
-    found = f"{len(lexicon.preferences)} of {len(lexicon.phrases)} phrases are better said otherwise"
-    say(f"mine: {found} ({folder.lexicon.name})")
-    return lexicon
+def _finished(log: TraceLog) -> int:
+    return sum(origin is Origin.OPTIMIZE for _, origin in log.done)
+
+
+def mining_inputs(parts: Parts) -> tuple[RetrievalDataset, Retriever]:
+    """The training data without what cannot be found, and their retriever."""
+    dataset = parts.dataset("train")
+    retriever = parts.gallery(dataset.documents)
+    return _reachable(dataset, retriever), retriever
 
 
 def _set_aside(folder: RunFolder, retriever: str, settings: str) -> None:
     """Keep traces that cost something, but out of the way of those of another retriever or other settings."""
-    from raqo.preference_data.trace_log import read_header
-
     if not folder.traces.exists() or not folder.traces.stat().st_size:
         return
     header = read_header(folder.traces)
@@ -91,62 +130,7 @@ def _set_aside(folder: RunFolder, retriever: str, settings: str) -> None:
         say(f"mine: {folder.traces.name} was mined under other settings; kept as {aside.name}")
 
 
-def run_build(parts: Parts, folder: RunFolder) -> dict[str, int]:
-    """Make the preference data sets from the trace log, and calibrate the gate on the same queries.
-
-    Returns:
-        Rows by table.
-    """
-    from raqo.agents import prompts
-    from raqo.preference_data.build import build
-    from raqo.preference_data.export import export
-    from raqo.preference_data.trace_log import read_traces
-
-    if not folder.traces.exists():
-        raise DataError(message(str(folder.traces), "there is no trace log", "run `raqo mine` first"))
-    data = build(read_traces(folder.traces), replace(parts.config.build, seed=parts.config.seed), prompts)
-    export(data, folder.data)
-    write_json(folder.gate, asdict(_calibrated(parts)))
-    folder.save(parts.config)
-    return {"ccd": len(data.ccd), "qre": len(data.qre), "pro": len(data.pro), "pairs": len(data.pairs)}
-
-
-def read_gate(folder: RunFolder) -> Gate:
-    """The gate as calibrated by `run_build`."""
-    if not folder.gate.is_file():
-        raise DataError(message(str(folder.gate), "is missing", "run `raqo build-data` first"))
-    values: Mapping[str, Any] = json.loads(folder.gate.read_text(encoding="utf-8"))
-    return Gate(**values)
-
-
-def check_encoder(parts: Parts, folder: RunFolder) -> None:
-    """Refuse to serve a run with another encoder than it was mined with; another gallery is what serving is for.
-
-    Raises:
-        FingerprintError: model or weights differ.
-    """
-    if not folder.retriever.is_file():
-        raise DataError(message(str(folder.retriever), "is missing", "run `raqo mine` first"))
-    mined = json.loads(folder.retriever.read_text(encoding="utf-8"))["encoder"]
-    if mined != parts.encoder_fingerprint:
-        problem = f"the run was mined with encoder {mined}, the configuration gives {parts.encoder_fingerprint}"
-        raise FingerprintError(message(str(folder.path), problem, "use the same retriever, or mine and train anew"))
-
-
-def _calibrated(parts: Parts) -> Gate:
-    precision = parts.config.gate_precision
-    if precision is None:
-        return parts.config.gate
-    dataset = parts.dataset("train")
-    retriever = parts.gallery(dataset.documents)
-    dataset = _reachable(dataset, retriever, parts)
-    rankings = retriever.search(dataset.queries, k=parts.config.gate.depth)
-    hits = [ranking.best_rank(dataset.targets[ranking.query_id]) == 1 for ranking in rankings]
-    scores = [confidence(ranking, depth=parts.config.gate.depth) for ranking in rankings]
-    return calibrate_gate(scores, hits, min_precision=precision, gate=parts.config.gate)
-
-
-def _reachable(dataset: RetrievalDataset, retriever: Retriever, parts: Parts) -> RetrievalDataset:
+def _reachable(dataset: RetrievalDataset, retriever: Retriever) -> RetrievalDataset:
     """Leave out queries whose targets could not be indexed (``on_error: skip``)."""
     missing = {skipped.doc_id for skipped in getattr(retriever, "skipped", ())}
     if not missing:
@@ -157,10 +141,15 @@ def _reachable(dataset: RetrievalDataset, retriever: Retriever, parts: Parts) ->
     return replace(dataset, queries=queries, targets={query.query_id: left[query.query_id] for query in queries})
 
 
-def _settings_hash(parts: Parts) -> str:
-    """Of everything that decides what a trace holds, beside the retriever."""
-    config = parts.config
-    # what a query gives does not depend on its batch
-    decisive = [replace(config.mining, batch_size=1), config.lexicon]
-    text = "\n".join([*map(config_loader.dump, decisive), config.encoder, str(config.wordnet), str(config.seed)])
+def settings_hash(config: RunConfig, chat: Chat | None) -> str:
+    """Of everything that decides what a trace holds, beside the retriever.
+
+    Batches, failure rates, prices and the way to a server are not among it.
+    """
+    mining = replace(config.mining, batch_size=None, batches_in_flight=None, max_failure_rate=0.0)
+    if chat:
+        asked = [config_loader.dump(review_settings(config)), chat.model, prompts.prompt_hash("review", "perturb")]
+    else:
+        asked = [config_loader.dump(config.lexicon), str(config.wordnet)]
+    text = "\n".join([config_loader.dump(mining), *asked, config.encoder, str(config.seed)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

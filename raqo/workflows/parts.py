@@ -6,18 +6,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol, cast
 
+from raqo.agents.chat.ledger import Ledger
 from raqo.agents.lexicon import Lexicon, learn_lexicon
 from raqo.config import RunConfig
+from raqo.errors import ConfigError, message
 from raqo.preference_data.sources import load_with_report
 from raqo.preference_data.sources.settings import SourceSettings
-from raqo.protocols import Encoder, Retriever, TextEncoder
+from raqo.protocols import Chat, Retriever, TextEncoder
 from raqo.records import Document, RetrievalDataset
+from raqo.retrievers.build import Encoders, build_retriever, model_fingerprint
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.sample.weights import BASE_LM_DIR, CLIP_DIR
 from raqo.workflows.progress import say
 
 SAMPLE = "sample"
+
+
+class StoppableChat(Chat, Protocol):
+    """A chat model whose calls can be stopped in good order, as all that `build_chat` makes."""
+
+    def stop(self) -> None:
+        """Start no further call; calls on their way end as usual, all others raise `StoppedError`."""
+        ...
+
+
+def answers_path(cache_dir: Path) -> Path:
+    """Where the answers of chat models are kept, beside the other caches."""
+    return cache_dir / "answers.sqlite"
 
 
 @dataclass
@@ -34,8 +51,7 @@ class Parts:
     @property
     def retriever_settings(self) -> RetrieverSettings:
         """The settings with ``sample`` resolved to the shipped model."""
-        settings = self.config.retriever
-        return replace(settings, model=f"local-dir:{CLIP_DIR}") if settings.model == SAMPLE else settings
+        return _resolved(self.config.retriever)
 
     @property
     def base_model(self) -> Path:
@@ -43,19 +59,14 @@ class Parts:
         return BASE_LM_DIR if self.config.training.model == SAMPLE else Path(self.config.training.model)
 
     @cached_property
-    def encoder(self) -> Encoder | None:
-        """The encoder of a clip retriever."""
-        if self.config.retriever.kind != "clip":
-            return None
-        from raqo.retrievers.build import build_encoder
-
-        return build_encoder(self.retriever_settings)
+    def encoders(self) -> Encoders:
+        """The models of the retriever and of its parts."""
+        return Encoders()
 
     @property
     def encoder_fingerprint(self) -> str:
         """What a rewriter is aligned to: model and weights, whatever the gallery."""
-        settings = self.config.retriever
-        return self.encoder.fingerprint if self.encoder else f"bm25-k1={settings.k1}-b={settings.b}"
+        return model_fingerprint(self.retriever_settings, self.encoders)
 
     @cached_property
     def text_encoder(self) -> TextEncoder:
@@ -81,10 +92,22 @@ class Parts:
 
     def gallery(self, documents: Sequence[Document]) -> Retriever:
         """Index documents, or reuse their index."""
-        from raqo.retrievers.build import build_retriever
-
         index_dir = Path(self.config.cache_dir) / "indexes"
-        return build_retriever(self.retriever_settings, documents, index_dir=index_dir, encoder=self.encoder)
+        return build_retriever(self.retriever_settings, documents, index_dir=index_dir, encoders=self.encoders)
+
+    def chat(self, *, ledger: Ledger, cached: bool) -> StoppableChat:
+        """The chat model of the configuration.
+
+        Args:
+            ledger: where its calls are written down.
+            cached: use the answers of all runs, and keep new ones among them.
+        """
+        from raqo.agents.chat.build import build_chat
+
+        if self.config.chat is None:
+            raise ConfigError(message("chat", "the section is not there", "add one with preset and model"))
+        cache = answers_path(Path(self.config.cache_dir)) if cached else None
+        return cast(StoppableChat, build_chat(self.config.chat, ledger=ledger, cache=cache))
 
     def lexicon(self, retriever: Retriever, dataset: RetrievalDataset) -> Lexicon:
         """What the retriever prefers to be told, learnt from the training queries."""
@@ -100,3 +123,9 @@ class Parts:
             wordnet=load_wordnet(Path(self.config.wordnet)) if self.config.wordnet else None,
             settings=settings,
         )
+
+
+def _resolved(settings: RetrieverSettings) -> RetrieverSettings:
+    """``sample`` stands for the shipped CLIP; parts of a hybrid are resolved too."""
+    model = f"local-dir:{CLIP_DIR}" if settings.model == SAMPLE and settings.kind == "clip" else settings.model
+    return replace(settings, model=model, parts=tuple(_resolved(part) for part in settings.parts))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from raqo.agents.rewriter import LocalRewriter
 from raqo.errors import ConfigError, message
 from raqo.graphs.rewriting import Step, stream_rewrite
 from raqo.graphs.rewriting_state import Context
 from raqo.protocols import Retriever
 from raqo.records import Document, Query, Ranking, RewriteResult
+from raqo.workflows.build_data import check_encoder, read_gate
 from raqo.workflows.evaluate import model_folders
-from raqo.workflows.mine import check_encoder, read_gate
+from raqo.workflows.open_rewriter import open_rewriter
 from raqo.workflows.parts import Parts
 from raqo.workflows.run_folder import find_run
 
@@ -39,7 +39,7 @@ def served_context(run: Path, *, gallery: str | None = None, k: int = 10) -> Con
     check_encoder(parts, folder)
     model = list(model_folders(config, folder, parts.base_model).values())[-1]
     retriever, _ = open_gallery(parts, gallery)
-    rewriter = LocalRewriter(model, settings=config.rewriter)
+    rewriter = open_rewriter(model, config.rewriter)
     return Context(retriever=retriever, rewriter=rewriter, gate=read_gate(folder), k=k)
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from raqo import config_loader
 from raqo.config import IfExists, RunConfig
 from raqo.errors import ConfigError, RunFolderError, message
+from raqo.files import write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +40,16 @@ class RunFolder:
     def traces(self) -> Path:
         """The trace log of mining."""
         return self.path / "traces.jsonl"
+
+    @property
+    def spending(self) -> Path:
+        """What chat models were paid, call by call."""
+        return self.path / "spend.jsonl"
+
+    @property
+    def mining(self) -> Path:
+        """What mining took and gave."""
+        return self.path / "mining.json"
 
     @property
     def data(self) -> Path:
@@ -111,31 +118,3 @@ def find_run(path: Path) -> tuple[RunFolder, RunConfig]:
     if not folder.config.is_file():
         raise ConfigError(message(str(path), "is not a run folder (no config.yaml)", "give the folder of a run"))
     return folder, config_loader.load(RunConfig, folder.config)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        RunFolderError: read-only or full.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
-        except BaseException:
-            os.unlink(unfinished)
-            raise
-    except OSError as error:
-        problem = f"cannot be written ({error.strerror})"
-        raise RunFolderError(message(str(path), problem, "free the disk or give another --out")) from error
-
-
-def write_json(path: Path, value: Any) -> None:
-    """`write_text` of indented JSON."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
