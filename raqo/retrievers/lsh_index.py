@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,8 @@ class LshTables:
 
     def save(self, folder: Path) -> None:
         """Write the index's files."""
-        for name, values in zip(FILES, (self._planes, self._keys, self._order), strict=True):
+        arrays: tuple[npt.NDArray[Any], ...] = (self._planes, self._keys, self._order)
+        for name, values in zip(FILES, arrays, strict=True):
             np.save(folder / name, values, allow_pickle=False)
 
     @classmethod
