@@ -20,7 +20,15 @@ from langgraph.runtime import Runtime
 from raqo.graphs import rewriting_nodes as nodes
 from raqo.graphs.gate import Gate
 from raqo.graphs.rewriting_nodes import Update
-from raqo.graphs.rewriting_state import Context, RewritingInput, RewritingState, start_state, to_result, undecided
+from raqo.graphs.rewriting_state import (
+    Context,
+    RewritingInput,
+    RewritingState,
+    require_queries,
+    start_state,
+    to_result,
+    undecided,
+)
 from raqo.protocols import Retriever, Rewriter
 from raqo.records import Query, RewriteResult
 
@@ -85,6 +93,7 @@ def bound(node: Node, context: Callable[[], Context]) -> Node:
     """Give a node its context where the caller cannot: a LangGraph server has JSON to pass, not live objects."""
 
     def with_context(state: RewritingState, runtime: Runtime[Context]) -> Update:
+        require_queries(state)
         return node(state, runtime.override(context=context()))
 
     return with_context

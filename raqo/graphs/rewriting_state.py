@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, cast
 
+from raqo.errors import DataError, message
 from raqo.graphs.gate import Gate
 from raqo.protocols import Retriever, Rewriter
 from raqo.records import Hit, KeptReason, Query, Ranking, RewriteResult
@@ -67,6 +68,22 @@ class Context:
 def start_state(queries: Sequence[Query]) -> RewritingInput:
     """The input of the graph for a batch of queries."""
     return {"queries": [QueryData(query_id=q.query_id, text=q.text, image=q.image) for q in queries]}
+
+
+def require_queries(state: Mapping[str, Any]) -> None:
+    """Check an input that may come over the network.
+
+    Raises:
+        DataError: it is not of the form of `RewritingInput`.
+    """
+    rows = state.get("queries")
+    fix = 'send {"queries": [{"text": "a yellow dog"}]}'
+    if not isinstance(rows, list) or not rows:
+        raise DataError(message("queries", "expected a list with a query in it", fix))
+    for row, data in enumerate(rows):
+        given = [data[key] for key in ("text", "image") if data.get(key) is not None] if isinstance(data, dict) else []
+        if not given or not all(isinstance(value, str) for value in given):
+            raise DataError(message(f"queries[{row}]", "expected an object with a text or an image", fix))
 
 
 def query_at(state: RewritingState, row: int, text: str | None = None) -> Query:
