@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -112,11 +112,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeDataset:
-    """Questions of one split, and the passages in which their answers are looked for."""
+    """Questions of one split, and the passages in which their answers are looked for, in memory or read from disk."""
 
     name: str
     split: str
-    documents: tuple[Document, ...]
+    documents: Sequence[Document]
     questions: tuple[Question, ...]
 
 

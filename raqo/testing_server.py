@@ -26,6 +26,7 @@ from typing import Any, Self
 
 Body = Mapping[str, Any]
 HUGE_CHARACTERS = 10_000_000
+_HOLD_S = 0.005
 
 
 class Fault(StrEnum):
@@ -83,6 +84,11 @@ def random_faults(share: float, *, seed: int = 0, kinds: Sequence[Fault] = tuple
     return drawn
 
 
+def never(body: Body) -> bool:
+    """Keeps no answer back."""
+    return False
+
+
 def echo(body: Body) -> str:
     """The default answer: a JSON object with the last message and the seed."""
     return json.dumps({"echo": body["messages"][-1]["content"], "seed": body.get("seed")})
@@ -98,6 +104,8 @@ class ChatServer:
             that body came before.
         latency_s: until an answer is sent; 429, 500, 503 and resets come at once.
         slow_s: until an answer is sent under `Fault.SLOW`.
+        hold: keeps an answer back as long as it says so of the body, which is looked at again every few milliseconds;
+            with it a test waits for what shall happen meanwhile, and not for a time.
         room: calls worked on at once; 0 for any number.
         queues: whether calls beyond the room wait, first come first served; else they are answered with 429.
         retry_after: value of the Retry-After header of every 429 and 503; `None` leaves it out.
@@ -111,6 +119,7 @@ class ChatServer:
         faults: Sequence[Fault | Reply | None] | Faults = (),
         latency_s: float = 0.0,
         slow_s: float = 1.0,
+        hold: Callable[[Body], bool] = never,
         room: int = 0,
         queues: bool = False,
         retry_after: str | None = None,
@@ -120,7 +129,7 @@ class ChatServer:
         self.peak = 0
         self._answer = answer
         self._faults: Faults | Iterator[Fault | Reply | None] = faults if callable(faults) else iter(faults)
-        self._latency, self._slow = latency_s, slow_s
+        self._latency, self._slow, self._hold = latency_s, slow_s, hold
         self._room, self._queues = asyncio.Semaphore(room or sys.maxsize), queues
         self._retry = {} if retry_after is None else {"Retry-After": retry_after}
         self._port = port
@@ -187,6 +196,8 @@ class ChatServer:
             self.peak = max(self.peak, self._busy)
             try:
                 await asyncio.sleep(self._slow if played is Fault.SLOW else self._latency)
+                while self._hold(body):
+                    await asyncio.sleep(_HOLD_S)
             finally:
                 self._busy -= 1
         return _completion(body, self._answer, played)

@@ -1,5 +1,16 @@
-"""Before torch is imported anywhere: waiting threads shall not spin long, the machine may have other work."""
+"""What holds for all tests: no spinning threads, no proxy before loopback, generated examples that are always the same.
+
+The environment is set before torch is imported anywhere.
+"""
 
 import os
 
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # waiting threads shall not spin long: the machine has other work
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+# A loaded machine is no failure, and a commit that passed once passes again. To search for new examples:
+# pytest --hypothesis-profile=default
+settings.register_profile("raqo", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("raqo")

@@ -11,9 +11,9 @@ from typing import Any, Generic
 from pydantic import BaseModel
 
 from raqo.agents.parsing import Answer, AnswerError, parse_answer
-from raqo.agents.plain_text import encodable
 from raqo.protocols import Chat, ChatRequest, ChatResult, NoAnswerError
 from raqo.records import Cost, Failure, FailureKind
+from raqo.retrievers.encodable import encodable
 
 _REFUSALS = ("content_filter", "refusal")
 # of an answer or a message, so much is repeated to the model or written down

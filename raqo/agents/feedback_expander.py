@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import zip_longest
 
 from raqo.agents.relevance_feedback import feedback_terms
-from raqo.agents.spans import words_of
+from raqo.agents.spans import forms_of, words_of
 from raqo.agents.term_weights import is_keyword
-from raqo.agents.vocabulary import Vocabulary, count_phrases
+from raqo.agents.vocabulary import Vocabulary, most_frequent_words
 from raqo.errors import ConfigError, message
 from raqo.protocols import Expanded, ExpansionCase, TextEncoder
 
@@ -56,11 +56,16 @@ class FeedbackExpander:
         self, corpus: Iterable[str], encoder: TextEncoder, *, settings: FeedbackExpanderSettings | None = None
     ) -> None:
         self._settings = settings or FeedbackExpanderSettings()
-        texts = list(corpus)
-        self._documents = Counter(chain.from_iterable({word.form for word in words_of(text)} for text in texts))
-        self._size = len(texts)
-        counts = count_phrases(texts, max_words=1, max_size=self._settings.vocabulary)
-        self._vocabulary = Vocabulary(counts, encoder)
+        self._documents: Counter[str] = Counter()
+        self._size = 0
+        counts: Counter[str] = Counter()
+        for text in corpus:  # there may be more than memory holds
+            forms = forms_of(text)
+            counts.update(forms)
+            self._documents.update(set(forms))
+            self._size += 1
+        frequent = most_frequent_words(counts, max_size=self._settings.vocabulary)
+        self._vocabulary = Vocabulary(frequent, encoder)
 
     @property
     def name(self) -> str:

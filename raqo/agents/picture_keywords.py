@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +11,29 @@ from raqo.agents.captioner import Captioned
 from raqo.errors import ConfigError, DataError, message
 from raqo.protocols import Encoder
 from raqo.records import Cost, Failure, FailureKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeywordSettings:
+    """How pictures are put into keywords.
+
+    Attributes:
+        model: a CLIP model, named as in ``retriever.model``.
+        words: file of the words that can be named, one a line; by default the nouns of the training captions.
+        n: words named for each picture.
+        template: a sentence of the kind the model was trained on, with ``{}`` for the word.
+    """
+
+    model: str = "open_clip:ViT-B-32/openai"
+    words: str | None = None
+    n: int = 3
+    template: str = "a picture of a {}"
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ConfigError(message("keywords.n", f"got {self.n}", "give at least 1"))
+        if self.template.count("{}") != 1:
+            raise ConfigError(message("keywords.template", f"got {self.template!r}", "write {} once, for the word"))
 
 
 class PictureKeywords:
@@ -20,23 +44,20 @@ class PictureKeywords:
     Args:
         encoder: of pictures and texts.
         words: that can be named; not empty.
-        n: words named for each picture.
-        template: a sentence of the kind the encoder was trained on, with ``{}`` for the word.
+        settings: how many are named, and how they are asked for.
 
     Raises:
-        ConfigError: n is below 1.
         DataError: there are no words.
     """
 
-    def __init__(self, encoder: Encoder, words: Sequence[str], *, n: int, template: str = "a picture of a {}") -> None:
-        if n < 1:
-            raise ConfigError(message("picture keywords", f"{n} wanted", "ask for at least 1"))
+    def __init__(self, encoder: Encoder, words: Sequence[str], *, settings: KeywordSettings | None = None) -> None:
+        settings = settings or KeywordSettings()
         if not words:
             raise DataError(message("picture keywords", "there are no words to choose from", "give some"))
         self._encoder = encoder
         self._words = tuple(dict.fromkeys(words))
-        self._rows = encoder.encode_texts([template.format(word) for word in self._words])
-        self._n = n
+        self._rows = encoder.encode_texts([settings.template.replace("{}", word) for word in self._words])
+        self._n = settings.n
 
     def caption(self, paths: Sequence[str]) -> list[Captioned]:
         """The words nearest to each picture, nearest first, ties by order; one that cannot be read is a failure."""

@@ -16,11 +16,6 @@ def plain_line(text: str) -> str:
     return one_line("".join(character for character in folded if character.isprintable() or character in _JOINERS))
 
 
-def encodable(text: str) -> str:
-    """Put question marks for half surrogate pairs, which JSON may hold and UTF-8 has no code for."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def standing(concept: str, text: str) -> str:
     """The concept as the text writes it, or nothing where the text does not hold it as whole words."""
     wanted = one_line(concept)

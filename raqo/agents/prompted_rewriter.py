@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict
 from raqo.agents.asking import ask, quoted
 from raqo.agents.chat.event_loop import run_all
 from raqo.agents.parsing import Answer
-from raqo.agents.plain_text import encodable, plain_line, standing
+from raqo.agents.plain_text import plain_line, standing
 from raqo.agents.prompts import one_line, prompt_hash, template
 from raqo.protocols import Chat
 from raqo.records import Failure
+from raqo.retrievers.encodable import encodable
 
 _DETECT, _REWRITE = "prompted_detect", "prompted_rewrite"
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from raqo.agents.chat.event_loop import run_all
-from raqo.agents.plain_text import encodable
 from raqo.agents.prompts import ANY_CONCEPT, render_detect, render_rewrite
 from raqo.agents.recot import challenging_concepts, distinct_lines
 from raqo.agents.rewriter import MAX_CONTEXT, RewriterSettings, weights_hash
 from raqo.errors import ConfigError, DataError, message
 from raqo.protocols import Chat, ChatRequest, NoAnswerError
 from raqo.records import Failure
+from raqo.retrievers.encodable import encodable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

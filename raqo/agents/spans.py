@@ -41,6 +41,11 @@ def words_of(text: str) -> list[Word]:
     return [Word(match.group().casefold(), match.start(), match.end()) for match in _WORD.finditer(text)]
 
 
+def forms_of(text: str) -> list[str]:
+    """The forms of `words_of`, without their places: several times as fast."""
+    return [word.casefold() for word in _WORD.findall(text)]
+
+
 def runs_of(text: str, words: Sequence[Word]) -> list[list[Word]]:
     """Divide words where anything but white space stands between them: no phrase goes across a comma."""
     runs: list[list[Word]] = []

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ _BLOCK = 64
 _DECIMALS = 4
 # A phrase takes at least this share of all occurrences of its rarest content word: "traffic light", not "red boat".
 _COLLOCATION = 1 / 3
+_Counted = TypeVar("_Counted", str, tuple[str, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,17 @@ def count_phrases(
     kept = {gram: n for gram, n in grams.items() if (len(gram) == 1 or n >= min_count) and _is_phrase(gram, n, grams)}
     inner = {part for gram, count in kept.items() for part in (gram[1:], gram[:-1]) if kept.get(part) == count}
     closed = {gram: count for gram, count in kept.items() if len(gram) == 1 or gram not in inner}
-    ranked = sorted(closed.items(), key=lambda item: (-item[1], item[0]))[:max_size]
-    return {" ".join(gram): count for gram, count in ranked}
+    return {" ".join(gram): count for gram, count in _most_frequent(closed, max_size)}
+
+
+def most_frequent_words(counts: Mapping[str, int], *, max_size: int = 20_000) -> dict[str, int]:
+    """What `count_phrases` gives with phrases of one word, from words that were counted already."""
+    kept = {form: count for form, count in counts.items() if is_content(form) and may_be_edge(form)}
+    return dict(_most_frequent(kept, max_size))
+
+
+def _most_frequent(counts: Mapping[_Counted, int], size: int) -> list[tuple[_Counted, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:size]
 
 
 def _is_phrase(gram: tuple[str, ...], count: int, grams: Mapping[tuple[str, ...], int]) -> bool:

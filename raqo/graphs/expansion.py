@@ -92,35 +92,19 @@ def expand_queries(
     return results
 
 
-def stream_expansion(
-    query: Query,
-    caption: str,
-    *,
-    retriever: Retriever,
-    texts: Mapping[str, str],
-    resolver: Resolver,
-    expander: Expander,
-    feedback: Feedback,
-    settings: ExpansionSettings | None = None,
-    describer: Describer | None = None,
-    k: int = 10,
-) -> Iterator[Step | ExpansionResult]:
-    """Do what `expand_queries` does for one question, giving each `Step` as it ends and the result last."""
-    settings = settings or ExpansionSettings()
+def stream_expansion(query: Query, caption: str, context: Context) -> Iterator[Step | ExpansionResult]:
+    """Do what `expand_queries` does for one question, giving each `Step` as it ends and the result last.
+
+    Raises:
+        DataError: the question has no text.
+    """
     _check([query])
-    context = Context(
-        retriever=retriever,
-        texts=texts,
-        resolver=resolver,
-        expander=expander,
-        feedback=feedback,
-        settings=settings,
-        describer=describer,
-        k=k,
-    )
     case: Any = None
     for chunk in _compiled().stream(
-        start_state([query], [caption]), {"recursion_limit": _limit(settings)}, context=context, stream_mode="updates"
+        start_state([query], [caption]),
+        {"recursion_limit": _limit(context.settings)},
+        context=context,
+        stream_mode="updates",
     ):
         for name, update in chunk.items():
             (case,) = update["cases"]

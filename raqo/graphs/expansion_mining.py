@@ -64,6 +64,26 @@ def judge_expansions(
     return traces
 
 
+def found_passages(
+    results: Sequence[ExpansionResult],
+    *,
+    retriever: Retriever,
+    settings: MiningSettings | None = None,
+    attempts: int = 10,
+) -> dict[str, tuple[str, ...]]:
+    """Query id -> every passage that `judge_expansions` will meet in its rankings.
+
+    Where a data set names no right passages, pseudo-relevance has to be asked of these only, and not of the corpus:
+    what is never found has no rank.
+    """
+    depth = (settings or MiningSettings()).search_depth
+    wordings = [(one.query.query_id, text) for one in results for text in (raw_text(one), *_wordings(one, attempts))]
+    found: dict[str, dict[str, None]] = {}
+    for ranking in retriever.search([Query(query_id, text) for query_id, text in wordings], k=depth):
+        found.setdefault(ranking.query_id, {}).update(dict.fromkeys(hit.doc_id for hit in ranking.hits))
+    return {query_id: tuple(ids) for query_id, ids in found.items()}
+
+
 def raw_text(result: ExpansionResult) -> str:
     """What a rewriter gets: the question and the caption as one text."""
     return f"{result.query.text} {result.caption}".strip()

@@ -87,7 +87,7 @@ def _empty(settings: FaissSettings, count: int, dimension: int) -> Any:
     match settings:
         case IvfSettings(lists=lists):
             centres = faiss.IndexFlatIP(dimension)
-            index = faiss.IndexIVFFlat(centres, dimension, _lists(lists, count), faiss.METRIC_INNER_PRODUCT)
+            index = faiss.IndexIVFFlat(centres, dimension, list_count(lists, count), faiss.METRIC_INNER_PRODUCT)
             index.cp.min_points_per_centroid = 1  # below this it prints a warning
             return index
         case HnswSettings(links=links, build_breadth=breadth):
@@ -98,7 +98,12 @@ def _empty(settings: FaissSettings, count: int, dimension: int) -> Any:
             return faiss.IndexLSH(dimension, bits, True, False)
 
 
-def _lists(wanted: int | None, count: int) -> int:
+def list_count(wanted: int | None, count: int) -> int:
+    """IVF lists for a gallery of `count` vectors.
+
+    Raises:
+        ConfigError: more lists than vectors.
+    """
     if wanted is None:
         return max(1, min(int(4 * count**0.5), count // POINTS_PER_LIST))
     if wanted > count:

@@ -1,120 +1,138 @@
-"""Two BM25 libraries behind the few calls that the retriever needs."""
+"""Two ways to score texts by BM25 behind the two calls that the retriever needs."""
 
 from __future__ import annotations
 
-import logging
+import json
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-Scores = npt.NDArray[np.floating[Any]]
-Positions = npt.NDArray[np.integer[Any]]
-Ranked = tuple[Positions, Scores]
+from raqo.protocols import FloatArray
+from raqo.retrievers.bm25_build import OKAPI_FLOOR
+from raqo.retrievers.bm25_postings import DATA, INDICES, INDPTR, SHARDS, VOCABULARY, shard_file
 
-NUMBA_FROM = 20_000
-"""Documents from which numba's compilation (4 s and more in every process) pays; both backends give the same scores."""
+Array = npt.NDArray[Any]
+Asked = tuple[tuple[str, ...], tuple[float, ...]]
+"""Words of a query, and the weight of each: what the word adds to a score is multiplied by it."""
+Ranked = list[tuple[int, float]]
+"""Positions and scores of documents."""
+
+ROOM = 1 << 22
+"""Keys of hits that one thread may hold."""
+WORK = 1 << 24
+"""Queries times documents from which more threads pay."""
 
 
 class Bm25Engine(Protocol):
     """Scores documents, numbered by position, against queries given as words."""
 
-    def scores(self, query: list[str]) -> Scores:
-        """Score every document: shape (documents,)."""
+    def best(self, queries: Sequence[Asked], k: int) -> list[Ranked]:
+        """The best k documents of each query, best first, ties by position, those without score left out."""
         ...
 
-    def weighted_scores(self, query: list[str], weights: Sequence[float]) -> Scores:
-        """Score every document, each word's part times its weight: shape (documents,); at 1 the same as `scores`."""
-        ...
-
-    def best(self, queries: Sequence[list[str]], k: int) -> list[Ranked]:
-        """Positions and scores of the best k documents of each query, best first, ties by position, zeros left out."""
+    def scores(self, queries: Sequence[Asked], positions: Sequence[int]) -> FloatArray:
+        """Score of query i and document i: shape (n,)."""
         ...
 
 
-def top(scores: Scores, k: int) -> Ranked:
-    """The best k positive scores: positions and values, best first, ties by position."""
-    if k < len(scores):
-        bound = max(np.partition(scores, -k)[-k], np.finfo(scores.dtype).tiny)
-    else:
-        bound = np.finfo(scores.dtype).tiny
-    positions = np.flatnonzero(scores >= bound)
-    best = positions[np.argsort(-scores[positions], kind="stable")[:k]]
-    return best, scores[best]
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """Postings of a range of positions: see `Postings.save`."""
+
+    first: int
+    size: int
+    starts: Array
+    parts: Array
+    documents: Array
 
 
 class Bm25s:
-    """bm25s with Lucene's term frequency and idf: ln(1 + (N - df + 0.5) / (df + 0.5)), always positive."""
+    """An index in the format of bm25s, memory-mapped, with Lucene's term frequency and idf, which is always positive.
 
-    def __init__(self, index: Any) -> None:
-        self._index = index
-        self._count = int(index.scores["num_docs"])
-        index.backend = "numba" if self._count >= NUMBA_FROM else "numpy"
+    The scores are those of bm25s, bit by bit. The search is our own: it looks at the documents that hold a word of the
+    query only, and takes all queries of a batch in one call.
+    """
 
-    @classmethod
-    def build(cls, corpus: Sequence[list[str]], *, k1: float, b: float) -> Bm25s:
-        """Index documents given as words."""
-        import bm25s
-
-        vocabulary: dict[str, int] = {}
-        ids = [[vocabulary.setdefault(word, len(vocabulary)) for word in document] for document in corpus]
-        _quieten()
-        index = bm25s.BM25(method="lucene", idf_method="lucene", k1=k1, b=b)
-        index.index((ids, vocabulary), show_progress=False)
-        return cls(index)
-
-    def save(self, folder: Path) -> None:
-        """Write the index's files."""
-        self._index.save(folder, show_progress=False)
+    def __init__(self, vocabulary: dict[str, int], shards: Sequence[_Shard]) -> None:
+        self._vocabulary = vocabulary
+        self._shards = shards
+        self._count = sum(shard.size for shard in shards)
 
     @classmethod
     def open(cls, folder: Path) -> Bm25s:
-        """Map what `save` wrote into memory."""
-        import bm25s
+        """Map what `Postings.save` wrote into memory.
 
-        _quieten()
-        return cls(bm25s.BM25.load(folder, mmap=True, show_progress=False))
+        Raises:
+            OSError, ValueError, KeyError: a file is missing or broken.
+        """
+        bounds = json.loads((folder / SHARDS).read_text(encoding="utf-8"))
+        shards = []
+        for number, (first, end) in enumerate(pairwise(bounds)):
+            names = [shard_file(name, number) for name in (INDPTR, DATA, INDICES)]
+            arrays = [np.asarray(np.load(folder / name, mmap_mode="r")) for name in names]
+            shards.append(_Shard(first, end - first, *arrays))
+        return cls(json.loads((folder / VOCABULARY).read_text(encoding="utf-8")), shards)
 
-    def scores(self, query: list[str]) -> Scores:
-        """Score every document: shape (documents,)."""
-        known = self._known(query)
-        if not known:
-            return np.zeros(self._count, dtype=np.float32)
-        scores: Scores = self._index.get_scores_from_ids(known)
-        return scores
+    def best(self, queries: Sequence[Asked], k: int) -> list[Ranked]:
+        """The best k of each query; a large batch is shared between the processors."""
+        workers = min(os.cpu_count() or 1, 8) if len(queries) * self._count >= WORK else 1
+        size = max(1, min(-(-len(queries) // workers), ROOM // (k * len(self._shards))))
+        batches = [queries[at : at + size] for at in range(0, len(queries), size)]
+        if len(batches) == 1:
+            return self._batch(batches[0], k)
+        with ThreadPoolExecutor(workers) as pool:
+            return list(chain.from_iterable(pool.map(lambda batch: self._batch(batch, k), batches)))
 
-    def weighted_scores(self, query: list[str], weights: Sequence[float]) -> Scores:
-        """Score every document: shape (documents,). bm25s keeps the part of each word in each document, by word."""
-        starts, parts, documents = (self._index.scores[name] for name in ("indptr", "data", "indices"))
-        scores = np.zeros(self._count, dtype=np.float32)
-        for word, weight in zip(query, weights, strict=True):
-            for word_id in self._known([word]):
-                rows = slice(starts[word_id], starts[word_id + 1])
-                scores[documents[rows]] += parts[rows] * np.float32(weight)
-        return scores
+    def scores(self, queries: Sequence[Asked], positions: Sequence[int]) -> FloatArray:
+        """Each score by itself, found by bisection of the postings of each word."""
+        from raqo.retrievers.bm25_kernels import pair_scores
 
-    def best(self, queries: Sequence[list[str]], k: int) -> list[Ranked]:
-        """Best k of each query in one call; only where the last place is tied, all scores are looked at again."""
-        known = [self._known(query) for query in queries]
-        asked = [row for row, ids in enumerate(known) if ids]
-        nothing: Ranked = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
-        found = [nothing] * len(queries)
-        if not asked:
-            return found
-        depth = min(k + 1, self._count)
-        result = self._index.retrieve(
-            [known[row] for row in asked], k=depth, show_progress=False, backend_selection=self._index.backend
-        )
-        for row, positions, scores in zip(asked, result.documents, result.scores, strict=True):
-            tied = depth > k and scores[k - 1] == scores[k] > 0
-            found[row] = top(self.scores(queries[row]), k) if tied else _ordered(positions[:k], scores[:k])
+        distinct = {query: number for number, query in enumerate(dict.fromkeys(queries))}
+        asked = np.array([distinct[query] for query in queries], dtype=np.int64)
+        wanted, found = np.array(positions, dtype=np.int64), np.zeros(len(queries), dtype=np.float32)
+        flat = self._flat(list(distinct))
+        for shard in self._shards:
+            rows = np.flatnonzero((shard.first <= wanted) & (wanted < shard.first + shard.size))
+            of_shard = np.zeros(len(rows), dtype=np.float32)
+            arrays = (shard.starts, shard.parts, shard.documents)
+            pair_scores(*flat, *arrays, asked[rows], wanted[rows] - shard.first, of_shard)
+            found[rows] = of_shard
         return found
 
-    def _known(self, query: list[str]) -> list[int]:
-        ids: list[int] = self._index.get_tokens_ids(query)
-        return ids
+    def _batch(self, queries: Sequence[Asked], k: int) -> list[Ranked]:
+        from raqo.retrievers.bm25_kernels import LAST, best_keys
+
+        flat, keys = self._flat(queries), np.zeros((len(queries), k * len(self._shards)), dtype=np.int64)
+        for number, shard in enumerate(self._shards):
+            found = np.zeros((len(queries), k), dtype=np.int64)
+            room = np.zeros(shard.size, dtype=np.float32)
+            best_keys(*flat, shard.starts, shard.parts, shard.documents, room, found)
+            keys[:, number * k : (number + 1) * k] = np.where(found > 0, found - shard.first, 0)
+        keys.sort(axis=1)
+        best = keys[:, : -k - 1 : -1]
+        positions = (LAST - (best & LAST)).tolist()
+        scores = (best >> 32).astype(np.int32).view(np.float32).tolist()
+        counts = np.count_nonzero(best, axis=1).tolist()
+        rows = zip(positions, scores, counts, strict=True)
+        return [list(zip(at[:count], score[:count], strict=True)) for at, score, count in rows]
+
+    def _flat(self, queries: Sequence[Asked]) -> tuple[Array, Array, Array]:
+        """Numbers and weights of the known words of all queries, and where those of each query end."""
+        known = [
+            [(self._vocabulary[word], weight) for word, weight in zip(*query, strict=True) if word in self._vocabulary]
+            for query in queries
+        ]
+        pairs = list(chain.from_iterable(known))
+        numbers = np.array([number for number, _ in pairs], dtype=np.int64)
+        weights = np.array([weight for _, weight in pairs], dtype=np.float32)
+        return numbers, weights, np.array([0, *accumulate(map(len, known))], dtype=np.int64)
 
 
 class RankBm25:
@@ -124,36 +142,31 @@ class RankBm25:
     every query, and saves nothing to disk.
     """
 
-    EPSILON = 0.25
-
     def __init__(self, corpus: Sequence[list[str]], *, k1: float, b: float) -> None:
         from rank_bm25 import BM25Okapi
 
-        self._index = BM25Okapi(list(corpus), k1=k1, b=b, epsilon=self.EPSILON)
+        self._index = BM25Okapi(list(corpus), k1=k1, b=b, epsilon=OKAPI_FLOOR)
 
-    def scores(self, query: list[str]) -> Scores:
-        """Score every document: shape (documents,)."""
-        scores: Scores = self._index.get_scores(query)
-        return scores
+    def best(self, queries: Sequence[Asked], k: int) -> list[Ranked]:
+        """Best k of each query, one query after another."""
+        return [self._top(self._all(query), k) for query in queries]
 
-    def weighted_scores(self, query: list[str], weights: Sequence[float]) -> Scores:
-        """Score every document: shape (documents,)."""
+    def scores(self, queries: Sequence[Asked], positions: Sequence[int]) -> FloatArray:
+        """Every document is scored for each distinct query."""
+        rows: dict[Asked, list[int]] = {}
+        for row, query in enumerate(queries):
+            rows.setdefault(query, []).append(row)
+        found = np.zeros(len(queries), dtype=np.float32)
+        for query, of_query in rows.items():
+            found[of_query] = self._all(query)[[positions[row] for row in of_query]]
+        return found
+
+    def _all(self, query: Asked) -> Array:
         scores = np.zeros(self._index.corpus_size)
-        for word, weight in zip(query, weights, strict=True):
+        for word, weight in zip(*query, strict=True):
             scores += weight * self._index.get_scores([word])
         return scores
 
-    def best(self, queries: Sequence[list[str]], k: int) -> list[Ranked]:
-        """Best k of each query, one query after another."""
-        return [top(self.scores(query), k) for query in queries]
-
-
-def _quieten() -> None:
-    """bm25s sets its own logger to DEBUG."""
-    logging.getLogger("bm25s").setLevel(logging.WARNING)
-
-
-def _ordered(positions: Positions, scores: Scores) -> Ranked:
-    order = np.lexsort((positions, -scores))
-    order = order[scores[order] > 0]
-    return positions[order], scores[order]
+    def _top(self, scores: Array, k: int) -> Ranked:
+        best = np.argsort(-scores, kind="stable")[:k]
+        return [(at, score) for at, score in zip(best.tolist(), scores[best].tolist(), strict=True) if score > 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from raqo.records import Document
 from raqo.retrievers.settings import RetrieverSettings
 
 if TYPE_CHECKING:
+    from raqo.retrievers.dual import DualQuestionEncoder
     from raqo.retrievers.sentence_encoder import SentenceEncoder
 
 ModelKey = tuple[str, str, int, int, int]
@@ -22,6 +24,7 @@ class Encoders:
     def __init__(self) -> None:
         self._clip: dict[ModelKey, Encoder] = {}
         self._sentence: dict[ModelKey, SentenceEncoder] = {}
+        self._dual: dict[ModelKey, DualQuestionEncoder] = {}
 
     def clip(self, settings: RetrieverSettings) -> Encoder:
         """The model of a clip retriever.
@@ -48,6 +51,21 @@ class Encoders:
                 cache_size=settings.text_cache,
             )
         return self._sentence[key]
+
+    def dual(self, settings: RetrieverSettings) -> DualQuestionEncoder:
+        """The model of a dual retriever.
+
+        Raises:
+            DataError: there is none in its folder, or a file in it was changed.
+        """
+        from raqo.retrievers.dual import DualQuestionEncoder
+
+        key = _model_key(settings)
+        if key not in self._dual:
+            self._dual[key] = DualQuestionEncoder.load(
+                settings.model, device=settings.device, batch_size=settings.batch_size
+            )
+        return self._dual[key]
 
 
 def build_encoder(settings: RetrieverSettings) -> Encoder:
@@ -111,6 +129,12 @@ def build_retriever(
             from raqo.retrievers.dense import DenseRetriever
 
             return DenseRetriever.build(settings, encoders.sentence(settings), documents, index_dir=index_dir)
+        case "dual":
+            from raqo.retrievers.dense import DenseRetriever
+
+            return DenseRetriever.build(settings, encoders.dual(settings), documents, index_dir=index_dir)
+        case "milvus":
+            return _build_milvus(settings, documents, encoder, encoders)
         case "hybrid":
             from raqo.retrievers.hybrid import HybridRetriever
 
@@ -131,12 +155,39 @@ def model_fingerprint(settings: RetrieverSettings, encoders: Encoders) -> str:
         case "clip":
             return encoders.clip(settings).fingerprint
         case "bm25":
-            return f"bm25-k1={settings.k1}-b={settings.b}"
+            stems = f"-{settings.stemmer}" if settings.stemmer else ""
+            return f"bm25-k1={settings.k1}-b={settings.b}{stems}"
         case "dense" | "lsh":
             return f"dense-{encoders.sentence(settings).fingerprint}"
+        case "dual":
+            return f"dual-{encoders.dual(settings).fingerprint}"
+        case "milvus":
+            return model_fingerprint(replace(settings, kind=settings.milvus.method), encoders)
         case "hybrid":
             parts = "+".join(model_fingerprint(part, encoders) for part in settings.parts)
             return f"{settings.fusion.method}({parts})"
+
+
+def _build_milvus(
+    settings: RetrieverSettings, documents: Sequence[Document], encoder: Encoder | None, encoders: Encoders
+) -> Retriever:
+    if settings.milvus.method == "bm25":
+        from raqo.retrievers.milvus_bm25 import MilvusBm25Retriever
+
+        return MilvusBm25Retriever.build(settings, documents)
+    from raqo.retrievers.milvus_vectors import MilvusVectorRetriever
+    from raqo.retrievers.vector_sources import ClipVectors, SentenceVectors, VectorSource
+
+    source: VectorSource
+    if settings.milvus.method == "clip":
+        source = ClipVectors(encoder or encoders.clip(settings), image_weight=settings.image_weight)
+    else:
+        source = SentenceVectors(
+            encoders.sentence(settings),
+            query_prefix=settings.query_prefix,
+            document_prefix=settings.document_prefix,
+        )
+    return MilvusVectorRetriever.build(settings, source, documents)
 
 
 def _model_key(settings: RetrieverSettings) -> ModelKey:

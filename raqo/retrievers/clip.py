@@ -13,6 +13,7 @@ from torch import Tensor
 from raqo.protocols import FloatArray
 from raqo.retrievers.clip_loading import LoadedClip, load_clip
 from raqo.retrievers.clip_text import encode_tokens, text_ends
+from raqo.retrievers.encodable import encodable
 from raqo.retrievers.images import open_image
 
 LENGTH_STEP = 8
@@ -70,7 +71,7 @@ class ClipEncoder:
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens included, before any truncation."""
-        tokenizer, valid = self._clip.tokenizer, [_encodable(text) for text in texts]
+        tokenizer, valid = self._clip.tokenizer, [encodable(text) for text in texts]
         if not valid:
             return []
         if not hasattr(tokenizer, "tokenizer"):  # open_clip's own byte-pair tokenizer; start and end token come on top
@@ -103,7 +104,7 @@ class ClipEncoder:
     def _embed_texts(self, texts: list[str]) -> Iterator[FloatArray]:
         chunk = self._batch_size * TOKENIZED_AT_ONCE
         for start in range(0, len(texts), chunk):
-            ids = self._clip.tokenizer([_encodable(text) for text in texts[start : start + chunk]])
+            ids = self._clip.tokenizer([encodable(text) for text in texts[start : start + chunk]])
             vectors: dict[int, FloatArray] = {}
             for length, rows in self._by_length(ids):
                 found = self._run(self._encode_tokens, ids[rows, :length])
@@ -169,8 +170,3 @@ def _batched(items: Iterator[Tensor], size: int) -> Iterator[list[Tensor]]:
             batch = []
     if batch:
         yield batch
-
-
-def _encodable(text: str) -> str:
-    """Replace lone surrogates, which tokenizers refuse and a model's JSON may contain."""
-    return text.encode("utf-8", "replace").decode("utf-8")

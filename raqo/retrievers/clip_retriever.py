@@ -154,17 +154,24 @@ class ClipRetriever:
         return [count <= limit for count in self._encoder.token_counts(texts)]
 
     def _encode(self, queries: Sequence[Query]) -> FloatArray:
-        vectors = _encode(self._encoder, [(query.text, query.image) for query in queries])
-        both = [row for row, query in enumerate(queries) if query.text and query.image is not None]
-        if not both or self._image_weight == 1:
-            return vectors
-        texts = self._encoder.encode_texts([queries[row].text for row in both])
-        # the dot product is linear: scores of the mixed vector are the mixed scores
-        vectors[both] = self._image_weight * vectors[both] + (1 - self._image_weight) * texts
+        return encode_queries(self._encoder, queries, image_weight=self._image_weight)
+
+
+def encode_queries(encoder: Encoder, queries: Sequence[Query], *, image_weight: float) -> FloatArray:
+    """Encode queries by their picture where they have one, mixed with their text where they have both: (n, d).
+
+    The dot product is linear: scores of the mixed vector are the mixed scores.
+    """
+    vectors = encode_items(encoder, [(query.text, query.image) for query in queries])
+    both = [row for row, query in enumerate(queries) if query.text and query.image is not None]
+    if not both or image_weight == 1:
         return vectors
+    texts = encoder.encode_texts([queries[row].text for row in both])
+    vectors[both] = image_weight * vectors[both] + (1 - image_weight) * texts
+    return vectors
 
 
-def _encode(encoder: Encoder, items: Sequence[tuple[str | None, str | None]]) -> FloatArray:
+def encode_items(encoder: Encoder, items: Sequence[tuple[str | None, str | None]]) -> FloatArray:
     """Encode (text, image) pairs, by the image where there is one: (n, d)."""
     pictures = [row for row, (_, image) in enumerate(items) if image is not None]
     texts = [row for row, (_, image) in enumerate(items) if image is None]
@@ -207,7 +214,7 @@ def _embed(encoder: Encoder, gallery: Gallery, on_error: OnError) -> tuple[list[
 def _vectors(encoder: Encoder, documents: list[Document], on_error: OnError) -> list[FloatArray | str]:
     """A vector for each document, or with ``skip`` the reason for none, found by halving a group that fails."""
     try:
-        return list(_encode(encoder, [(document.text, document.image) for document in documents]))
+        return list(encode_items(encoder, [(document.text, document.image) for document in documents]))
     except DataError as error:
         if on_error == "fail":
             raise

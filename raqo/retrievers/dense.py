@@ -1,11 +1,12 @@
-"""Texts searched by the vectors of a sentence encoder."""
+"""Texts searched by vectors: of a sentence encoder, or of a dual encoder that reads pictures with the questions."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from tqdm import tqdm
@@ -37,8 +38,19 @@ class TextReader(TextEncoder, Protocol):
         ...
 
 
+@runtime_checkable
+class QuestionReader(Protocol):
+    """What an encoder is beside a `TextReader` if it reads queries otherwise than documents, and pictures with them."""
+
+    def encode_queries(self, queries: Sequence[Query]) -> FloatArray:
+        """Encode queries to float32 of shape (n, d); of unit length only if the encoder's texts are."""
+        ...
+
+
 class DenseRetriever:
-    """A `Retriever` over texts by cosine: exact, or among the candidates of `RetrieverSettings.index`.
+    """A `Retriever` over texts by inner product: exact, or among the candidates of `RetrieverSettings.index`.
+
+    That is the cosine where the encoder gives unit vectors. Queries may hold pictures if it is a `QuestionReader`.
 
     The encoder may give a text a vector that differs in the last digits when it comes with other texts.
     """
@@ -105,10 +117,10 @@ class DenseRetriever:
         return len(self._index.doc_ids)
 
     def search(self, queries: Sequence[Query], *, k: int) -> list[Ranking]:
-        """Rank the best k documents of each query by cosine, ties by document id; a finder may leave rankings short.
+        """Rank the best k documents of each query by inner product, ties by id; a finder may leave rankings short.
 
         Raises:
-            DataError: a query has a picture and no text.
+            DataError: a query has a picture and no text, or one that the encoder cannot read.
         """
         if not queries or k < 1:
             return [Ranking(query.query_id, ()) for query in queries]
@@ -116,7 +128,7 @@ class DenseRetriever:
         return [Ranking(query.query_id, hits) for query, hits in zip(queries, best, strict=True)]
 
     def similarity(self, queries: Sequence[Query], doc_ids: Sequence[str]) -> FloatArray:
-        """Cosine of query i and document i, exact whatever the index: shape (n,).
+        """Inner product of query i and document i, exact whatever the index: shape (n,).
 
         Raises:
             DataError: a document is not in the gallery.
@@ -134,6 +146,8 @@ class DenseRetriever:
         return [limit is None or count <= limit for count in counts]
 
     def _encode(self, queries: Sequence[Query]) -> FloatArray:
+        if isinstance(self._encoder, QuestionReader):
+            return self._encoder.encode_queries([replace(one, text=self._prefix + one.text) for one in queries])
         for query in queries:
             if query.image is not None and not query.text:
                 problem = "dense searches texts by a text, got a picture"

@@ -1,9 +1,10 @@
-"""Inner-product search over unit vectors that lie in a memory-mapped file: exact, or among candidates."""
+"""Inner-product search over vectors that lie in a memory-mapped file: exact, or among candidates."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +23,7 @@ CHUNK = 256
 BLOCK = 2048
 MARGIN = 16
 TOLERANCE = 1e-5
-"""More than float32 sums of unit vectors differ between two kernels."""
+"""More than float32 sums of unit vectors differ between two kernels; those of longer ones differ by more."""
 
 IntArray = npt.NDArray[np.int64]
 
@@ -36,7 +37,7 @@ class Finder(Protocol):
 
 
 class DenseIndex:
-    """Unit vectors of a gallery, in the order of the document ids.
+    """Vectors of a gallery, in the order of the document ids; of unit length where scores are to be cosines.
 
     faiss finds the candidates, on the GPU where faiss-gpu finds one. The scores themselves are computed here, one dot
     product at a time, because faiss sums in another order for another number of queries: a query's scores must not
@@ -107,9 +108,10 @@ class DenseIndex:
         scores = _dot(self.embeddings[candidates], vectors[:, None])
         order = np.argsort(-scores, axis=1, kind="stable")
         everything = np.arange(len(self.doc_ids))
+        tolerances = TOLERANCE * self._longest * np.linalg.norm(vectors, axis=1)
         for row, best in enumerate(order):
             positions, row_scores = candidates[row], scores[row]
-            if depth < len(everything) and row_scores[best[-1]] > row_scores[best[k - 1]] - TOLERANCE:
+            if depth < len(everything) and row_scores[best[-1]] > row_scores[best[k - 1]] - tolerances[row]:
                 positions, row_scores = everything, _dot(self.embeddings, vectors[row])
                 best = np.argsort(-row_scores, kind="stable")
             yield positions[best[:k]], row_scores[best[:k]]
@@ -138,6 +140,12 @@ class DenseIndex:
         else:  # straight over the mapped file: an IndexFlatIP would copy it into memory
             _, found = faiss.knn(vectors, self.embeddings, depth, metric=faiss.METRIC_INNER_PRODUCT)
         return np.asarray(found, dtype=np.int64)
+
+    @functools.cached_property
+    def _longest(self) -> float:
+        """Length of the longest vector, found in one pass over the file."""
+        blocks = (self.embeddings[at : at + BLOCK] for at in range(0, len(self.embeddings), BLOCK))
+        return math.sqrt(max(float(np.vecdot(block, block).max()) for block in blocks))
 
     @functools.cached_property
     def _gpu_index(self) -> Any:

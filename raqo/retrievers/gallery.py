@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -42,9 +42,16 @@ def read_gallery(documents: Sequence[Document], *, workers: int = 4) -> Gallery:
     ordered = tuple(sorted(documents, key=lambda document: document.doc_id))
     _check(ordered)
     with ThreadPoolExecutor(workers) as pool:
-        hashes = tuple(pool.map(_hash, ordered))
-    lines = "".join(f"{len(doc.doc_id)}:{doc.doc_id} {digest}\n" for doc, digest in zip(ordered, hashes, strict=True))
-    return Gallery(ordered, hashes, hashlib.sha256(_utf8(lines)).hexdigest())
+        hashes = tuple(pool.map(document_hash, ordered))
+    return Gallery(ordered, hashes, digest_of((document.doc_id for document in ordered), hashes))
+
+
+def digest_of(doc_ids: Iterable[str], hashes: Iterable[str]) -> str:
+    """Hash over ids, in order, and the hash of each one's content."""
+    digest = hashlib.sha256()
+    for doc_id, content in zip(doc_ids, hashes, strict=True):
+        digest.update(_utf8(f"{len(doc_id)}:{doc_id} {content}\n"))
+    return digest.hexdigest()
 
 
 def _check(documents: Sequence[Document]) -> None:
@@ -59,7 +66,8 @@ def _check(documents: Sequence[Document]) -> None:
             raise DataError(message(f"document {document.doc_id!r}", "has neither text nor image", "give one of them"))
 
 
-def _hash(document: Document) -> str:
+def document_hash(document: Document) -> str:
+    """Hash of a document's content; empty for a picture that cannot be read."""
     if document.image is None:
         return hashlib.sha256(b"text\0" + _utf8(document.text or "")).hexdigest()
     try:

@@ -6,7 +6,8 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def write_index(
     Raises:
         RunFolderError: the disk is full, read-only or otherwise unwilling.
     """
-    try:
+    with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
             new = Path(temporary, "new")
@@ -82,6 +83,17 @@ def write_index(
             record = {"format": FORMAT, **asdict(identity), "count": len(doc_ids), "skipped": skipped, "files": files}
             (new / MANIFEST).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
             put_in_place(new, folder)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the disk says while an index is written into one clear error.
+
+    Raises:
+        RunFolderError: the disk is full, read-only or otherwise unwilling.
+    """
+    try:
+        yield
     except OSError as error:
         problem = f"the index cannot be written ({error})"
         fix = "free some space, or choose another folder with retriever index_dir"

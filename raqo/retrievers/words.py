@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
+from typing import Any
 
 STOP_WORDS = frozenset(
     (
@@ -15,14 +17,28 @@ STOP_WORDS = frozenset(
 """The words that Lucene's English analyzer leaves out."""
 
 _WORD = re.compile(r"[^\W_]+")
+_BLANKS = {code: " " for code in range(128) if not chr(code).isalnum()}
 
 
-def words(text: str, *, stop_words: bool = True) -> list[str]:
+def words(text: str, *, stop_words: bool = True, stemmer: str = "") -> list[str]:
     """Lower-case runs of letters and digits of any script, in order.
 
     Args:
         text: any text.
         stop_words: drop `STOP_WORDS`.
+        stemmer: ``english`` reduces the words that are left to their stems (Porter's second algorithm, Snowball).
     """
-    found = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
-    return [word for word in found if word not in STOP_WORDS] if stop_words else found
+    if text.isascii():
+        found = text.lower().translate(_BLANKS).split()  # twice as fast
+    else:
+        found = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
+    if stop_words:
+        found = [word for word in found if word not in STOP_WORDS]
+    return _snowball(stemmer).stemWords(found) if stemmer else found
+
+
+@cache
+def _snowball(language: str) -> Any:
+    from Stemmer import Stemmer
+
+    return Stemmer(language)

@@ -17,6 +17,7 @@ from raqo.serving.engine import Engine
 
 LOG_LINES = 40
 _LINE_CHARACTERS = 2000
+_LAST_WORDS_S = 10.0
 
 
 class EngineProcess:
@@ -61,7 +62,7 @@ class EngineProcess:
         assert self._process.stdout
         self._process.stdin.close()
         self._process.wait()
-        self._reader.join(timeout=1)
+        self._reader.join(timeout=_LAST_WORDS_S)
         self._process.stdout.close()
 
     @property
@@ -73,7 +74,7 @@ class EngineProcess:
     def last_lines(self) -> str:
         """What the engine wrote last."""
         if self.ended:
-            self._reader.join(timeout=1)
+            self._reader.join(timeout=_LAST_WORDS_S)
         return "\n".join(self._lines)
 
     def _read(self) -> None:

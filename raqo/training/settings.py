@@ -14,8 +14,8 @@ WeightsDtype = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SftSettings:
-    """How one stage is optimised (AdamW).
+class OptimiserSettings:
+    """How one training run is optimised (AdamW).
 
     Attributes:
         learning_rate: peak of the schedule.
@@ -25,10 +25,7 @@ class SftSettings:
         max_steps: optimiser steps in all, instead of `epochs`.
         warmup_ratio: share of the steps with a rising learning rate.
         bf16: bfloat16 autocast around the forward pass; the weights keep their dtype.
-        max_length: tokens of prompt and completion; longer rows are left out and counted.
         save_steps: steps between checkpoints to resume from; 0 for none.
-        replay: rows of challenging concept detection mixed in again, as a share of this stage's rows. ReCoT asks one
-            model for both steps, and a small one forgets the first while it learns the second. The paper states none.
     """
 
     learning_rate: float
@@ -41,19 +38,37 @@ class SftSettings:
     lr_scheduler: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
     max_grad_norm: float = 1.0
     bf16: bool = True
-    max_length: int = 512
     gradient_checkpointing: bool = False
     save_steps: int = 500
-    replay: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "epochs", "batch_size", "accumulation", "max_length", "max_grad_norm"):
+        for name in ("learning_rate", "epochs", "batch_size", "accumulation", "max_grad_norm"):
             _require(getattr(self, name) > 0, name, "more than 0", getattr(self, name))
-        for name in ("warmup_ratio", "weight_decay", "save_steps", "replay"):
+        for name in ("warmup_ratio", "weight_decay", "save_steps"):
             _require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         _require(self.max_steps is None or self.max_steps > 0, "max_steps", "more than 0 or null", self.max_steps)
         divides = self.batch_size % self.accumulation == 0
         _require(divides, "accumulation", f"a divisor of batch_size {self.batch_size}", self.accumulation)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftSettings(OptimiserSettings):
+    """One stage of a language model.
+
+    Attributes:
+        max_length: tokens of prompt and completion; longer rows are left out and counted.
+        replay: rows of challenging concept detection mixed in again, as a share of this stage's rows. ReCoT asks one
+            model for both steps, and a small one forgets the first while it learns the second. The paper states none.
+    """
+
+    max_length: int = 512
+    replay: float = 0.0
+
+    def __post_init__(self) -> None:
+        # `super()` does not work in a dataclass with slots
+        OptimiserSettings.__post_init__(self)
+        _require(self.max_length > 0, "max_length", "more than 0", self.max_length)
+        _require(self.replay >= 0, "replay", "at least 0", self.replay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +97,6 @@ class ProSettings(SftSettings):
     sft_reduction: Reduction = "sum"
 
     def __post_init__(self) -> None:
-        # `super()` does not work in a dataclass with slots
         SftSettings.__post_init__(self)
         _require(self.ranking_length >= 2, "ranking_length", "at least 2", self.ranking_length)
         _require(self.reward_scale > 0, "reward_scale", "more than 0", self.reward_scale)

@@ -13,7 +13,7 @@ import torch
 from transformers import PrinterCallback, TrainerCallback
 
 from raqo._transformers import quiet_transformers
-from raqo.training.settings import SftSettings
+from raqo.training.settings import OptimiserSettings
 
 Progress = Callable[[int, int], None]
 METRICS_FILE = "metrics.jsonl"
@@ -30,7 +30,7 @@ class TrainResult:
     metrics: dict[str, float]
 
 
-def trainer_arguments(settings: SftSettings, *, out_dir: Path, seed: int, steps: int) -> dict[str, Any]:
+def trainer_arguments(settings: OptimiserSettings, *, out_dir: Path, seed: int, steps: int) -> dict[str, Any]:
     """Arguments for `transformers.TrainingArguments` and its subclasses."""
     cuda = torch.cuda.is_available()
     return {
@@ -60,7 +60,7 @@ def trainer_arguments(settings: SftSettings, *, out_dir: Path, seed: int, steps:
     }
 
 
-def total_steps(settings: SftSettings, rows: int) -> int:
+def total_steps(settings: OptimiserSettings, rows: int) -> int:
     """Optimiser steps for so many rows; the last batch of an epoch may be short."""
     return settings.max_steps or max(1, round(settings.epochs * -(-rows // settings.batch_size)))
 

@@ -25,6 +25,7 @@ def examine_installation() -> Iterator[Finding]:
     yield _faiss()
     yield _vllm()
     yield _serving()
+    yield _milvus()
 
 
 def cuda_devices() -> int:
@@ -130,6 +131,14 @@ def _serving() -> Finding:
     if missing:
         return Finding("serving", "bad", f"without {', '.join(missing)}", f"pip install {' '.join(missing)}")
     return Finding("serving", "ok", "gateway and transformers serve can run")
+
+
+def _milvus() -> Finding:
+    missing = [name for name in ("pymilvus", "milvus_lite") if importlib.util.find_spec(name) is None]
+    if missing:
+        return Finding("milvus", "ok", "not installed; galleries in Milvus need it: pip install 'raqo[milvus]'")
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("pymilvus", "milvus-lite")]
+    return Finding("milvus", "ok", ", ".join(versions))
 
 
 def _loaded(name: str) -> tuple[Any, str]:

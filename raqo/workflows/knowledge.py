@@ -1,133 +1,133 @@
-"""`raqo demo --task knowledge`: the expansion loop on questions about pictures, ablations, and preferences from it."""
+"""`raqo knowledge`, `raqo demo --task knowledge`: the loop over questions about pictures, and what it teaches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from raqo import __version__, config_loader
 from raqo.config import IfExists, RunConfig
+from raqo.errors import ConfigError, message
 from raqo.evaluation.knowledge_report import KnowledgeRow, format_rows, row
 from raqo.files import write_json
-from raqo.graphs.expansion_settings import ExpansionSettings
-from raqo.protocols import Expander
-from raqo.records import Failure, Ranking
+from raqo.workflows.knowledge_captions import undescribed
+from raqo.workflows.knowledge_data import KnowledgeData
 from raqo.workflows.knowledge_preferences import log_preferences, train_rewriter
+from raqo.workflows.knowledge_systems import BASELINE, System, looped, systems
 from raqo.workflows.knowledge_task import KnowledgeTask
 from raqo.workflows.parts import Parts
 from raqo.workflows.progress import say
-from raqo.workflows.run_folder import open_run
-
-BASELINE = "question + caption"
+from raqo.workflows.run_folder import RunFolder, open_run
+from raqo.workflows.teachers import PaidChat, paid_chat
 
 
 def knowledge_config(*, quick: bool = False, overrides: tuple[str, ...] = ()) -> RunConfig:
     """The sample's own configuration of the knowledge task; the quick one has fewer questions."""
-    smaller = ("data.train.limit=100", "data.evaluate.test.limit=100") if quick else ()
+    smaller = ("knowledge.train.limit=100", "knowledge.evaluate.limit=100") if quick else ()
     with resources.as_file(resources.files("raqo.sample") / "sample_knowledge.yaml") as path:
         return config_loader.load(RunConfig, path, (*smaller, *overrides))
 
 
 def run_knowledge(
-    config: RunConfig, out: Path, *, if_exists: IfExists = "replace", trained: bool = False
+    config: RunConfig,
+    out: Path,
+    *,
+    if_exists: IfExists = "replace",
+    trained: bool = False,
+    budget: float | None = None,
+    cached: bool = True,
 ) -> tuple[str, Path]:
-    """Run loop and ablations on the held-out questions, and log preferences on the training questions.
+    """Measure loop and plain searches on the held-out questions, and log preferences on the training questions.
 
     Args:
-        config: of the run; its data must be the sample's.
+        config: of the run.
         out: the run folder.
         if_exists: what to do with one that is there.
         trained: also train a rewriter on the preferences, and run the loop with it.
+        budget: the most money that chat models may cost, earlier starts of this run included.
+        cached: use the answer cache.
 
     Returns:
         The table as text, and the path of ``report.json``.
+
+    Raises:
+        ConfigError: there is no section ``knowledge``, or nothing to train on.
+        DataError: questions or passages cannot be used.
+        BudgetError, StoppedError, FailureRateError: a chat model was in the way; what was answered is kept.
     """
-    folder, task = open_run(out, config, if_exists), KnowledgeTask(Parts(config))
-    systems: dict[str, Callable[[], list[Ranking]]] = {**_searches(task), **_loops(task)}
-    with task.timed("mine_s"):
-        preferences = log_preferences(task, folder, if_exists=if_exists)
+    data = KnowledgeData(Parts(config))
+    if trained and data.settings.train is None:
+        fix = "name training questions, or leave --trained out"
+        raise ConfigError(message("knowledge.train", "there is nothing to train on", fix))
+    for dataset in (data.test, data.train):
+        if dataset:
+            counts = f"{len(dataset.questions):,} questions, {len(dataset.documents):,} passages"
+            say(f"knowledge: {dataset.name} {dataset.split}: {counts}")
+    folder, task = open_run(out, config, if_exists), KnowledgeTask(data)
+    with _chat(data, folder, budget=budget, cached=cached) as paid:
+        task.chat = paid.chat if paid else None
+        measured, preferences = _run(task, folder, if_exists=if_exists, trained=trained)
+    folder.save(config)
+    write_json(folder.report, _report(task, measured, preferences, paid))
+    mode, test = data.mode.label, data.test
+    title = f"{test.name} · {test.split} · {len(test.questions)} questions · {mode} · per cent"
+    return format_rows(measured, title=title), folder.report
+
+
+def _chat(
+    data: KnowledgeData, folder: RunFolder, *, budget: float | None, cached: bool
+) -> AbstractContextManager[PaidChat | None]:
+    """The chat model where it is asked: to expand, or to describe pictures that nobody else describes."""
+    config, questions = data.parts.config, [*data.test.questions, *(data.train.questions if data.train else ())]
+    describes = config.chat is not None and data.settings.keywords is None and bool(undescribed(questions))
+    if config.expander == "chat" or describes:
+        return paid_chat(data.parts, folder, budget=budget, cached=cached)
+    return nullcontext()
+
+
+def _run(
+    task: KnowledgeTask, folder: RunFolder, *, if_exists: IfExists, trained: bool
+) -> tuple[list[KnowledgeRow], dict[str, Any] | None]:
+    preferences, runs = None, systems(task)
+    if task.data.train is not None:
+        with task.timed("mine_s"):
+            preferences = log_preferences(task, task.data.train, folder, if_exists=if_exists)
     if trained:
         with task.timed("train_s"):
             expander = train_rewriter(task, folder, if_exists)
-        systems["loop, trained rewriter"] = lambda: _looped(task, _captions(task), expander=expander)
-    rows = _rows(task, systems)
-    report = {
-        "task": task.test.name,
-        "raqo": __version__,
-        "mode": task.mode.label,
-        "baseline": BASELINE,
-        "rows": [one.as_json() for one in rows],
-        "retriever": task.retriever.fingerprint,
-        "preferences": preferences,
-        "timing": task.seconds,
-        "config": asdict(config),
-    }
-    write_json(folder.report, report)
-    count = len(task.test.questions)
-    title = f"{task.test.name} · {task.test.split} · {count} questions · {task.mode.label} · per cent"
-    return format_rows(rows, title=title), folder.report
+        runs["loop, trained rewriter"] = lambda: looped(task, task.captions, expander=expander)
+    return _rows(task, runs), preferences
 
 
-def _searches(task: KnowledgeTask) -> dict[str, Callable[[], list[Ranking]]]:
-    """Plain searches: what the loop has to beat, and what it could reach."""
-    questions = task.test.questions
-    return {
-        "question only": lambda: task.search([one.query.text for one in questions]),
-        BASELINE: lambda: task.search([f"{one.query.text} {one.caption}" for one in questions]),
-        "caption only": lambda: task.search(_captions(task)),
-        "oracle: object named in the corpus's words": lambda: task.search([one.reference for one in questions]),
-    }
-
-
-def _loops(task: KnowledgeTask) -> dict[str, Callable[[], list[Ranking]]]:
-    """The loop, its fusion by ranks, and the ablations of the paper's Table 2 that exist without a language model."""
-    settings, captions = task.parts.config.expansion, _captions(task)
-    unexpanded = replace(settings, weights=replace(settings.weights, expansion=0.0), max_rounds=0)
-    return {
-        "loop": lambda: _looped(task, captions),
-        "loop, reciprocal rank fusion": lambda: _looped(task, captions, settings=replace(settings, fusion="rrf")),
-        "loop without optimisation": lambda: _looped(task, captions, settings=replace(settings, max_rounds=0)),
-        "loop without picture": lambda: _looped(task, [""] * len(captions)),
-        "loop without caption (keywords from the picture)": lambda: _looped(task, _keywords(task)),
-        "loop without expansion": lambda: _looped(task, captions, settings=unexpanded),
-    }
-
-
-def _looped(
-    task: KnowledgeTask,
-    captions: Sequence[str],
-    *,
-    settings: ExpansionSettings | None = None,
-    expander: Expander | None = None,
-) -> list[Ranking]:
-    return [one.ranking for one in task.expand(task.test, captions, settings=settings, expander=expander)]
-
-
-def _captions(task: KnowledgeTask) -> list[str]:
-    return [question.caption for question in task.test.questions]
-
-
-def _keywords(task: KnowledgeTask) -> list[str]:
-    """What the sample's CLIP sees in the pictures, out of the words that training captions are about."""
-    from raqo.agents.noun_chunks import chunks
-    from raqo.agents.picture_keywords import PictureKeywords
-    from raqo.retrievers.build import build_encoder
-    from raqo.retrievers.settings import RetrieverSettings
-    from raqo.sample.weights import CLIP_DIR
-
-    heads = sorted({chunk[-1] for question in task.train.questions for chunk in chunks(question.caption)})
-    encoder = build_encoder(RetrieverSettings(kind="clip", model=f"local-dir:{CLIP_DIR}"))
-    found = PictureKeywords(encoder, heads, n=3).caption([one.query.image or "" for one in task.test.questions])
-    return ["" if isinstance(one.answer, Failure) else one.answer for one in found]
-
-
-def _rows(task: KnowledgeTask, systems: dict[str, Callable[[], list[Ranking]]]) -> list[KnowledgeRow]:
+def _rows(task: KnowledgeTask, runs: dict[str, System]) -> list[KnowledgeRow]:
     measured = {}
-    for name, run in systems.items():
+    for name, run in runs.items():
         say(f"knowledge: {name}")
         with task.timed(name):
             rankings = run()
         measured[name] = task.measure(rankings)
-    return [row(name, values, measured[BASELINE], task.mode) for name, values in measured.items()]
+    return [row(name, values, measured[BASELINE], task.data.mode) for name, values in measured.items()]
+
+
+def _report(
+    task: KnowledgeTask, rows: list[KnowledgeRow], preferences: dict[str, Any] | None, paid: PaidChat | None
+) -> dict[str, Any]:
+    test = task.data.test
+    return {
+        "task": test.name,
+        "raqo": __version__,
+        "mode": task.data.mode.label,
+        "baseline": BASELINE,
+        "questions": len(test.questions),
+        "passages": len(test.documents),
+        "captions": sum(map(bool, task.captions)),
+        "rows": [one.as_json() for one in rows],
+        "retriever": task.corpus.retriever.fingerprint,
+        "preferences": preferences,
+        "chat": paid and {"model": paid.chat.model, "spent": paid.spent, "failures": dict(task.failures)},
+        "timing": task.seconds,
+        "config": asdict(task.config),
+    }

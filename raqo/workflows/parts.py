@@ -79,6 +79,8 @@ class Parts:
         """Load ``train``, or an evaluation set by its name."""
         if name not in self._datasets:
             source = self.config.data.train if name == "train" else self.config.data.evaluate[name]
+            if source is None:
+                raise ConfigError(message("data.train", "no training data are named", "give their path"))
             self._datasets[name] = self._load(name, source)
         return self._datasets[name]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 
 @contextmanager
-def bar(label: str, total: int, unit: str) -> Iterator[Any]:
-    """A tqdm bar; silent where stderr is not a terminal, but for its last state."""
+def bar(label: str, total: int | None, unit: str) -> Iterator[Any]:
+    """A tqdm bar, or a count where there is no total; where stderr is not a terminal, silent but for its last state."""
     from tqdm import tqdm
 
     interval = 0.2 if sys.stderr.isatty() else 30.0

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from raqo.errors import ConfigError, message
 from raqo.graphs.rewriting import Step, stream_rewrite
 from raqo.graphs.rewriting_state import Context
-from raqo.protocols import Retriever
 from raqo.records import Document, Query, Ranking, RewriteResult
 from raqo.workflows.build_data import check_encoder, read_gate
 from raqo.workflows.evaluate import model_folders
+from raqo.workflows.galleries import open_gallery
 from raqo.workflows.open_rewriter import open_rewriter
 from raqo.workflows.parts import Parts
 from raqo.workflows.run_folder import find_run
@@ -23,7 +22,7 @@ def rewrite_one(text: str, run: Path, *, gallery: str | None = None, k: int = 5)
     Args:
         text: the query.
         run: a run folder.
-        gallery: name of the evaluation set that is searched; by default the first one.
+        gallery: what is searched, one of `gallery_names`; by default the first.
         k: hits to give.
     """
     served = served_context(run, gallery=gallery, k=k)
@@ -33,30 +32,33 @@ def rewrite_one(text: str, run: Path, *, gallery: str | None = None, k: int = 5)
 
 
 def served_context(run: Path, *, gallery: str | None = None, k: int = 10) -> Context:
-    """The live objects of the served graph, from a run folder: retriever, final rewriter and gate."""
+    """The live objects of the served graph, from a run folder: retriever, final rewriter and gate.
+
+    A run of questions about pictures has no gate of its own: it is the configuration's.
+    """
     folder, config = find_run(run)
     parts = Parts(config)
     check_encoder(parts, folder)
     model = list(model_folders(config, folder, parts.base_model).values())[-1]
-    retriever, _ = open_gallery(parts, gallery)
+    retriever = open_gallery(parts, gallery).retriever
     rewriter = open_rewriter(model, config.rewriter)
-    return Context(retriever=retriever, rewriter=rewriter, gate=read_gate(folder), k=k)
+    gate = read_gate(folder) if config.data.train else config.gate
+    return Context(retriever=retriever, rewriter=rewriter, gate=gate, k=k)
 
 
-def search_one(
-    text: str, parts: Parts, *, gallery: str | None = None, k: int = 5
-) -> tuple[Ranking, dict[str, Document]]:
-    """Search with one query as it is; gives the documents by id too."""
-    retriever, documents = open_gallery(parts, gallery)
-    (ranking,) = retriever.search([Query("query", text)], k=k)
-    return ranking, documents
+def search_one(text: str, parts: Parts, *, gallery: str | None = None, k: int = 5) -> tuple[Ranking, list[Document]]:
+    """Search with one query as it is; also gives the documents that were found, in the order of the hits.
 
+    Args:
+        text: the query.
+        parts: of the configuration.
+        gallery: one of `gallery_names`; by default the first.
+        k: hits to give.
 
-def open_gallery(parts: Parts, name: str | None) -> tuple[Retriever, dict[str, Document]]:
-    """The retriever over one of the configured data sets, and its documents by id."""
-    names = list(parts.config.data.evaluate) or ["train"]
-    chosen = name or names[0]
-    if chosen not in (*names, "train"):
-        raise ConfigError(message(f"gallery {chosen!r}", "unknown", f"use one of: {', '.join([*names, 'train'])}"))
-    documents = parts.dataset(chosen).documents
-    return parts.gallery(documents), {document.doc_id: document for document in documents}
+    Raises:
+        ConfigError: there is no such gallery.
+        DataError: its documents cannot be used.
+    """
+    corpus = open_gallery(parts, gallery)
+    (ranking,) = corpus.retriever.search([Query("query", text)], k=k)
+    return ranking, corpus.found(ranking)

@@ -36,5 +36,13 @@ def result_text(result: RewriteResult) -> str:
     return "\n".join(lines)
 
 
+def one_line(text: str, *, width: int = 100) -> str:
+    """The start of a text on one line, without what a terminal would obey."""
+    read = text[: 4 * width]
+    folded = " ".join("".join(letter if letter.isprintable() else " " for letter in read).split())
+    whole = len(read) == len(text) and len(folded) <= width
+    return folded if whole else f"{folded[: width - 1].rstrip()}…"
+
+
 def _hits(ranking: Ranking) -> list[dict[str, Any]]:
     return [{"doc_id": hit.doc_id, "score": hit.score} for hit in ranking.hits]

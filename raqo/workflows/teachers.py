@@ -44,7 +44,17 @@ class PaidChat:
 
 @contextmanager
 def opened_chat(parts: Parts, folder: RunFolder, *, budget: float | None, cached: bool) -> Iterator[PaidChat | None]:
-    """The chat model of a run that has one; until the end of the context the first Ctrl-C stops its calls.
+    """`paid_chat` where a chat model reviews, else ``None``."""
+    if parts.config.reviewer != "chat":
+        yield None
+        return
+    with paid_chat(parts, folder, budget=budget, cached=cached) as paid:
+        yield paid
+
+
+@contextmanager
+def paid_chat(parts: Parts, folder: RunFolder, *, budget: float | None, cached: bool) -> Iterator[PaidChat]:
+    """The chat model of a run; until the end of the context the first Ctrl-C stops its calls.
 
     Args:
         parts: of the run.
@@ -52,9 +62,6 @@ def opened_chat(parts: Parts, folder: RunFolder, *, budget: float | None, cached
         budget: the most money that may be spent; ``None`` for no limit.
         cached: take answers from the cache of all runs, and keep them there.
     """
-    if parts.config.reviewer != "chat":
-        yield None
-        return
     ledger = Ledger(folder.spending, budget=budget)
     try:
         chat = parts.chat(ledger=ledger, cached=cached)

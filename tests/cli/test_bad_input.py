@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import struct
 import subprocess
 import sys
@@ -125,19 +124,17 @@ def test_a_run_folder_that_cannot_be_written_is_one_error(
 
 def test_a_disk_that_runs_full_ends_with_one_error_and_keeps_what_was_mined(config: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "raqo.cli", "mine", "--config", str(config), "--out", str(out)]
-
-    def limit(size: int) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
+    arguments = ["mine", "--config", str(config), "--out", str(out)]
+    small = "import resource as r, sys; r.setrlimit(r.RLIMIT_FSIZE, (40_000, r.RLIM_INFINITY)); "
+    program = "from raqo.cli import main; sys.exit(main(sys.argv[1:]))"
     assert main(["index", "--config", str(config)]) == 0
-    full = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: limit(40_000))
+    full = subprocess.run([sys.executable, "-c", small + program, *arguments], capture_output=True, text=True)
     assert full.returncode == 1
     assert "Traceback" not in full.stderr
     assert "traces.jsonl: cannot be written" in full.stderr
     kept = (out / "traces.jsonl").read_bytes()
     assert kept.endswith(b"\n")
     assert kept.count(b"\n") > 1
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    again = subprocess.run([sys.executable, "-m", "raqo.cli", *arguments], capture_output=True, text=True, check=True)
     assert "reused" in again.stderr
     assert (out / "traces.jsonl").read_bytes().startswith(kept)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from raqo.cli import _parser
+from raqo.cli.parser import build_parser
 from raqo.config import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ WHOLE = "data: {train: {path: a.csv}}\n"
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_understood(command: str) -> None:
-    arguments, rest = _parser().parse_known_args(shlex.split(command)[1:])
+    arguments, rest = build_parser().parse_known_args(shlex.split(command)[1:])
     assert callable(arguments.run)
     assert all("=" in item for item in rest)
 

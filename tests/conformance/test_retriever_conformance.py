@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,9 +17,12 @@ from raqo.records import Document, Hit, Query, Ranking
 from raqo.retrievers.build import Encoders, build_encoder, build_retriever
 from raqo.retrievers.fusion import FusionSettings
 from raqo.retrievers.index_settings import HammingSettings, HnswSettings, IvfSettings, LshSettings
+from raqo.retrievers.milvus_settings import MilvusSettings
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.retrievers.weighted_query import WeightedQuery
 from raqo.testing import ScriptedChat, ToyRetriever, check_retriever, toy_dataset, write_tiny_clip
+from raqo.training.dual_settings import DualSettings, DualShape
+from raqo.training.dual_start import write_start
 
 SMALL = {  # settings of each index, for galleries of some eighty documents
     "ivf": IvfSettings(lists=6, probes=2),
@@ -96,6 +100,14 @@ def test_clip_by_candidates(index: str, clip_settings: RetrieverSettings, pictur
 
 
 @pytest.fixture(scope="module")
+def dual_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    shape = DualShape(hidden=16, layers=1, heads=2, image_size=32, patch_size=16, vocabulary=150)
+    folder = tmp_path_factory.mktemp("dual")
+    write_start(DualSettings(shape=shape), [document.text or "" for document in toy_dataset().documents], folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
 def encoders() -> Encoders:
     return Encoders()
 
@@ -104,6 +116,15 @@ def encoders() -> Encoders:
 def test_dense(index: str, encoders: Encoders, tmp_path: Path) -> None:
     settings = RetrieverSettings(kind="dense", index=index, **SMALL)  # type: ignore[arg-type]
     _check_texts(settings, encoders, tmp_path)
+
+
+@pytest.mark.parametrize("index", INDEXES)
+def test_dual(index: str, encoders: Encoders, dual_model: str, pictures: list[str], tmp_path: Path) -> None:
+    settings = RetrieverSettings(kind="dual", model=dual_model, index=index, **SMALL)  # type: ignore[arg-type]
+    _check_texts(settings, encoders, tmp_path)
+    retriever = build_retriever(settings, toy_dataset().documents, index_dir=tmp_path, encoders=encoders)
+    both = [Query(f"both{row}", "what is this?", image=path) for row, path in enumerate(pictures[:5])]
+    check_retriever(retriever, [*both, *ODD, *(Query(f"p{row}", image=path) for row, path in enumerate(pictures[:3]))])
 
 
 @pytest.mark.parametrize("scan", [True, False])
@@ -115,6 +136,41 @@ def test_lsh(scan: bool, encoders: Encoders, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", HYBRIDS)
 def test_hybrid(name: str, encoders: Encoders, tmp_path: Path) -> None:
     _check_texts(HYBRIDS[name], encoders, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The embedded engine; one folder for all galleries."""
+    address = str(tmp_path_factory.mktemp("milvus") / "galleries.db")
+    yield f"milvus:{address}"
+    from milvus_lite.server_manager import server_manager_instance
+
+    server_manager_instance.release_server(address)
+
+
+@pytest.mark.parametrize(
+    ("method", "index"),
+    [
+        ("bm25", "flat"),
+        ("dense", "flat"),
+        pytest.param("dense", "ivf", marks=pytest.mark.slow),
+        pytest.param("dense", "hnsw", marks=pytest.mark.slow),
+    ],
+)
+def test_milvus(method: str, index: str, milvus: str, encoders: Encoders, tmp_path: Path) -> None:
+    where = MilvusSettings(url=milvus, method=method)  # type: ignore[arg-type]
+    settings = RetrieverSettings(kind="milvus", milvus=where, index=index, **SMALL)  # type: ignore[arg-type]
+    _check_texts(settings, encoders, tmp_path)
+
+
+def test_milvus_clip(milvus: str, clip_settings: RetrieverSettings, pictures: list[str], tmp_path: Path) -> None:
+    copies = [Document(f"copy{row}", image=pictures[0]) for row in range(30)]
+    documents = [*copies, *(Document(f"d{row}", image=path) for row, path in enumerate(pictures))]
+    where = MilvusSettings(url=milvus, method="clip")
+    settings = replace(clip_settings, kind="milvus", milvus=where, image_weight=0.4)
+    both = [Query(f"both{row}", "a boat", image=path) for row, path in enumerate(pictures[:5])]
+    retriever = build_retriever(settings, documents, index_dir=tmp_path)
+    check_retriever(retriever, [*toy_dataset().queries, *ODD, *both])
 
 
 def _check_texts(settings: RetrieverSettings, encoders: Encoders, tmp_path: Path) -> None:

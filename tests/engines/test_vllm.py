@@ -59,11 +59,11 @@ def endpoint(engine_python: str, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         base_url = process.stdout.readline().removeprefix("base_url:").strip()
         assert base_url, "vLLM did not start"
-        with httpx.Client(base_url=base_url, timeout=120, trust_env=False) as client:
+        with httpx.Client(base_url=base_url, timeout=600, trust_env=False) as client:
             yield Endpoint(base_url, folder / "model", client)
     finally:
         process.terminate()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=600) == 0
         process.stdout.close()
 
 
@@ -75,7 +75,7 @@ def text_of(endpoint: Endpoint, model: str) -> str:
 
 
 def test_it_does_all_that_the_preset_declares(endpoint: Endpoint) -> None:
-    found = probe(endpoint.base_url, timeout_s=120)
+    found = probe(endpoint.base_url, timeout_s=600)
     assert found.problem == ""
     assert found.models == ("rewriter",)
     assert found.does == {"n": True, "structured_output": True, "logprobs": True}

@@ -33,7 +33,7 @@ chat:
   model: scripted
   base_url: {url}
   prices: {{scripted: {{prompt: 100, completion: 1000}}}}
-  flow: {{start_concurrency: 64, max_attempts: 8, attempt_timeout_s: 1.0, max_wait_s: 0.02}}
+  flow: {{start_concurrency: 64, max_attempts: 8, max_wait_s: 0.02}}
 review: {{max_tokens: 256}}
 mining: {{batch_size: 6, batches_in_flight: 4, max_rounds: 3, max_failure_rate: 0.6}}
 cache_dir: {cache}

@@ -156,15 +156,16 @@ def test_batches_of_one_give_the_same(retriever):
 
 def test_streaming_gives_every_step_and_the_same_result(retriever):
     script = (("canine", "mice"), ("canine lives",), ())
-    arguments = {
-        "retriever": retriever,
-        "texts": PASSAGES,
-        "resolver": DogResolver(),
-        "feedback": ScriptedFeedback(),
-        "settings": ExpansionSettings(),
-        "k": 3,
-    }
-    *steps, result = stream_expansion(QUESTION, CAPTION, expander=ScriptedExpander(*script), **arguments)
+    context = Context(
+        retriever=retriever,
+        texts=PASSAGES,
+        resolver=DogResolver(),
+        expander=ScriptedExpander(*script),
+        feedback=ScriptedFeedback(),
+        settings=ExpansionSettings(),
+        k=3,
+    )
+    *steps, result = stream_expansion(QUESTION, CAPTION, context)
     names = [step.name for step in steps if isinstance(step, Step)]
     assert names[:5] == ["preprocess", "retrieve_context", "generate", "score", "keep"]
     assert names[5:8] == ["optimise", "score", "keep"]

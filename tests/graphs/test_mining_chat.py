@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ from raqo.workflows.estimate import estimate
 
 Clean = tuple[dict[tuple[str, str], dict[str, Any]], set[str]]
 KINDS = [kind for kind in Fault if kind is not Fault.SLOW]
+SOON = "chat.flow.attempt_timeout_s=1.0"  # where calls hang
+PATIENCE_S = 600.0
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +61,7 @@ def test_the_toy_needs_a_chat_model_and_gets_something_from_it(clean: Clean) -> 
 def test_with_faults_every_query_is_as_without_or_a_typed_failure(clean: Clean, tmp_path: Path) -> None:
     expected, _ = clean
     with ChatServer(answer, faults=random_faults(0.3, seed=1, kinds=KINDS)) as server:
-        report = run(write_config(tmp_path, server.base_url), tmp_path / "run")
+        report = run(write_config(tmp_path, server.base_url), tmp_path / "run", SOON)
         played = Counter(call.played for call in server.calls)
     found = traces(tmp_path / "run")
     assert set(played) == {None, *KINDS}
@@ -72,7 +75,7 @@ def test_with_faults_every_query_is_as_without_or_a_typed_failure(clean: Clean, 
 
 def test_no_fault_reaches_a_data_set(clean: Clean, tmp_path: Path) -> None:
     with ChatServer(answer, faults=random_faults(0.3, seed=2, kinds=KINDS)) as server:
-        run(write_config(tmp_path, server.base_url), tmp_path / "run")
+        run(write_config(tmp_path, server.base_url), tmp_path / "run", SOON)
     found = traces(tmp_path / "run")
     spoilt = {query_id for (query_id, _), row in found.items() if row["failure"]}
     assert spoilt
@@ -195,11 +198,15 @@ def test_one_slow_answer_holds_up_its_own_batch_only(clean: Clean, tmp_path: Pat
     expected, _ = clean
     slow = min(int(key[0][1:]) for key, row in expected.items() if row["reviews"])
     slow_text = DATA.queries[slow].text
+    others = sum(int(key[0][1:]) // 6 != slow // 6 for key in expected)
+    log = tmp_path / "run" / "traces.jsonl"
 
-    def faults(body: Mapping[str, Any], times: int) -> Fault | None:
-        return Fault.SLOW if f'"{slow_text}"' in json.dumps(body["messages"][1]).replace("\\", "") else None
+    def held(body: Mapping[str, Any]) -> bool:
+        """Until all other batches are written."""
+        asked = f'"{slow_text}"' in json.dumps(body["messages"][1]).replace("\\", "")
+        return asked and log.read_bytes().count(b"\n") < 1 + others
 
-    with ChatServer(answer, faults=faults, slow_s=0.8) as server:
+    with ChatServer(answer, hold=held) as server:
         run(write_config(tmp_path, server.base_url), tmp_path / "run", "mining.batches_in_flight=2")
     found = traces(tmp_path / "run")
     assert found == expected
@@ -225,21 +232,37 @@ def start(config: Path, out: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def wait_for(server: ChatServer, calls: int, child: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while len(server.calls) < calls and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
+AWAITED = "answers on their way are awaited"
+
+
+def interrupt(child: subprocess.Popen[str]) -> str:
+    """Press Ctrl-C, and read what is said until the child has heard it."""
+    child.send_signal(signal.SIGINT)
+    assert child.stderr is not None
+    said = ""
+    while AWAITED not in said and (line := child.stderr.readline()):
+        said += line
+    return said
+
+
 def test_ctrl_c_lets_answers_arrive_and_says_how_to_go_on(clean: Clean, tmp_path: Path) -> None:
     expected, asked = clean
-    with ChatServer(answer, latency_s=0.3) as server:
+    heard = threading.Event()
+    with ChatServer(answer, hold=lambda _: len(server.calls) >= 30 and not heard.is_set()) as server:
         config = write_config(tmp_path, server.base_url)
         child = start(config, tmp_path / "run", "--budget", "500")
         wait_for(server, 30, child)
-        child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=30)
-        assert child.returncode == 1
-        assert "answers on their way are awaited" in said
+        said = interrupt(child)
+        heard.set()
+        assert child.stderr is not None
+        said += child.stderr.read()
+        assert child.wait(timeout=PATIENCE_S) == 1
+        assert AWAITED in said
         assert f"raqo mine --config {config} --out {tmp_path / 'run'} --budget 500" in said
         assert "Traceback" not in said
         assert len(server.calls) < len(asked)
@@ -249,15 +272,18 @@ def test_ctrl_c_lets_answers_arrive_and_says_how_to_go_on(clean: Clean, tmp_path
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
-    with ChatServer(answer, latency_s=60) as server:
-        child = start(write_config(tmp_path, server.base_url), tmp_path / "run", "chat.flow.attempt_timeout_s=60")
+    slow = ("chat.flow.attempt_timeout_s=3600", "chat.flow.deadline_s=3600")
+    with ChatServer(answer, latency_s=3600) as server:
+        child = start(write_config(tmp_path, server.base_url), tmp_path / "run", *slow)
         wait_for(server, 1, child)
-        child.send_signal(signal.SIGINT)
-        time.sleep(0.3)
+        said = interrupt(child)
+        assert AWAITED in said
         assert child.poll() is None
         child.send_signal(signal.SIGINT)
-        _, said = child.communicate(timeout=10)
-    assert child.returncode == 1
+        assert child.wait(timeout=PATIENCE_S) == 1
+        assert child.stderr is not None
+        said += child.stderr.read()
+        child.stderr.close()
     assert "Traceback" not in said
 
 
@@ -274,7 +300,7 @@ def test_kill_9_loses_nothing_and_asks_no_kept_answer_again(clean: Clean, tmp_pa
                 wait_for(server, before + rng.randint(1, len(asked) // kills), child)
                 time.sleep(rng.random() * 0.05)
                 child.kill()
-            child.communicate(timeout=60)
+            child.communicate(timeout=PATIENCE_S)
             ends.append(child.returncode)
             assert kept.isdisjoint(marked(call.body) for call in server.calls[before:])
     assert ends[-1] == 0

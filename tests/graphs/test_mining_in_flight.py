@@ -112,7 +112,7 @@ def test_one_slow_review_holds_up_its_own_batch_only() -> None:
         def review(self, cases: Sequence[ReviewCase]) -> list[Reviewed]:
             if cases[0].query.query_id == stuck and not slow.is_set():
                 # all other batches end while this one waits
-                deadline = time.monotonic() + 20
+                deadline = time.monotonic() + 120
                 while len(finished.batches) < 11 and time.monotonic() < deadline:
                     time.sleep(0.005)
                 slow.set()
@@ -133,17 +133,19 @@ def first_ambiguous() -> str:
 
 
 def test_after_an_error_no_batch_begins_and_those_in_flight_are_written() -> None:
-    failing, sink, reviewed = threading.Event(), ListSink(), []
+    failing, sink, reviewed = [], ListSink(), []
+    began = threading.Event()
 
     class OutOfMoney(FixedReviewer):
         def review(self, cases: Sequence[ReviewCase]) -> list[Reviewed]:
             batch = int(cases[0].query.query_id[1:]) // 12
             reviewed.append(batch)
             if batch == 1:
-                failing.set()
+                failing.append(threading.current_thread())
+                began.set()
                 raise BudgetError("no money left")
-            assert failing.wait(20)
-            time.sleep(0.05)
+            assert began.wait(120)
+            failing[0].join(120)  # the others end after it
             return super().review(cases)
 
     with pytest.raises(BudgetError, match="no money left"):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -16,7 +17,7 @@ from raqo.testing_server import FAULT_TEXT, ChatServer, Fault, random_faults, se
 
 def ask(base_url: str, text: str = "hello") -> Any:
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
-    with urllib.request.urlopen(f"{base_url}/chat/completions", data=body, timeout=10) as reply:
+    with urllib.request.urlopen(f"{base_url}/chat/completions", data=body, timeout=120) as reply:
         return json.load(reply)
 
 
@@ -46,11 +47,24 @@ def test_calls_beyond_the_room_are_refused_or_wait() -> None:
 
     for queues, expected in ((False, {200: 2, 429: 4}), (True, {200: 6})):
         with (
-            ChatServer(room=2, queues=queues, latency_s=0.3, retry_after="7") as server,
+            ChatServer(room=2, queues=queues, hold=lambda _: len(server.calls) < 6, retry_after="7") as server,
             ThreadPoolExecutor(6) as threads,
         ):
             assert Counter(threads.map(status, [server.base_url] * 6)) == expected
         assert server.peak == 2
+
+
+def test_an_answer_is_kept_back_as_long_as_it_shall_be() -> None:
+    go = threading.Event()
+    with (
+        ChatServer(loud, hold=lambda body: body["messages"][-1]["content"] == "wait" and not go.is_set()) as server,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        kept = thread.submit(ask, server.base_url, "wait")
+        assert ask(server.base_url, "soon")["choices"][0]["message"]["content"] == "SOON"
+        assert not kept.done()
+        go.set()
+        assert kept.result()["choices"][0]["message"]["content"] == "WAIT"
 
 
 def test_random_faults_depend_on_seed_and_call_only() -> None:
@@ -79,7 +93,7 @@ def test_in_a_process_of_its_own() -> None:
     with serving("--answer", "json:dumps", "--latency", "0.01", "--room", "2") as base_url:
         text = ask(base_url, "hey")["choices"][0]["message"]["content"]
         assert json.loads(text)["messages"][0]["content"] == "hey"
-        with urllib.request.urlopen(base_url.removesuffix("/v1") + "/stats", timeout=10) as reply:
+        with urllib.request.urlopen(base_url.removesuffix("/v1") + "/stats", timeout=120) as reply:
             assert json.load(reply) == {"calls": 1, "peak": 1}
     with pytest.raises(urllib.error.URLError):
         ask(base_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from raqo.errors import DataError, message, nearest
 from raqo.preference_data.sources.captioned import sample
@@ -38,16 +39,27 @@ def _texts(path: Path, problems: Problems, *, title: bool) -> dict[str, str]:
     """Id -> text, in file order."""
     texts: dict[str, str] = {}
     for where, row in read_jsonl(path, problems):
-        fields = [row.get("title") or "" if title else "", row.get("text") or ""]
-        if not isinstance(row.get("_id"), str | int) or not all(isinstance(field, str) for field in fields):
-            problems.add(Reason.MALFORMED, where, "expected _id and text", "correct or delete the line")
-        elif str(row["_id"]) in texts:
-            problems.add(Reason.DUPLICATE, where, f"_id {row['_id']!r} occurs twice", "delete one")
-        elif not (text := " ".join(" ".join(fields).split())):
-            problems.add(Reason.EMPTY, where, f"the text of {row['_id']!r} is empty", "write or delete it")
-        else:
-            texts[str(row["_id"])] = text
+        found = identified_text(row, where, problems, title=title)
+        if found and found[0] in texts:
+            problems.add(Reason.DUPLICATE, where, f"_id {found[0]!r} occurs twice", "delete one")
+        elif found:
+            texts[found[0]] = found[1]
     return texts
+
+
+def identified_text(
+    row: dict[str, Any], where: str, problems: Problems, *, title: bool = True
+) -> tuple[str, str] | None:
+    """Id and text of an entry, its title first where it shall be there; None (noted) if one is missing."""
+    fields = [row.get("title") or "" if title else "", row.get("text") or ""]
+    if not isinstance(row.get("_id"), str | int) or not all(isinstance(field, str) for field in fields):
+        problems.add(Reason.MALFORMED, where, "expected _id and text", "correct or delete the line")
+        return None
+    text = " ".join(" ".join(fields).split())
+    if not text:
+        problems.add(Reason.EMPTY, where, f"the text of {row['_id']!r} is empty", "write or delete it")
+        return None
+    return str(row["_id"]), text
 
 
 def _qrels(folder: Path, split: str) -> Path:

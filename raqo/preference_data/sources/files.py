@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from raqo.errors import DataError, message
 from raqo.preference_data.sources.problems import Problems, Reason
+
+MAX_LINE = 64 << 20
+"""Bytes of one line; a longer one is noted and passed over unread, so that no archive can fill the memory."""
 
 _BAD_BYTES = range(0xDC80, 0xDD00)  # how "surrogateescape" marks bytes that are not UTF-8
 
@@ -49,20 +54,47 @@ def read_json(path: Path) -> Any:
         raise DataError(
             message(where, f"not valid JSON ({error.msg})", "correct it or fetch the file again")
         ) from error
-    except RecursionError as error:
-        raise DataError(message(str(path), "JSON nested too deeply", "fetch the file again")) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or nested too deeply
+        raise DataError(message(str(path), f"JSON that cannot be read ({error})", "fetch the file again")) from error
 
 
 def read_jsonl(path: Path, problems: Problems) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield ``file:line`` and the object of each line, one line at a time; bad lines are noted."""
+    """Yield ``file:line`` and the object of each line, one line at a time; bad lines are noted.
+
+    A file whose name ends in ``.gz`` is unpacked while it is read.
+
+    Raises:
+        DataError: the file cannot be opened, or an archive is cut off or damaged (never skippable).
+    """
     try:
-        with path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
+        with _opened(path) as file:
+            for number, line in enumerate(_lines(file), 1):
                 where = f"{path}:{number}"
-                if line.strip() and (row := _object(line, where, problems)) is not None:
+                if line is None:
+                    problems.add(
+                        Reason.MALFORMED, where, f"more than {MAX_LINE:,} bytes in one line", "split the entry"
+                    )
+                elif line.strip() and (row := _object(line, where, problems)) is not None:
                     yield where, row
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(message(str(path), f"the archive is damaged ({error})", "fetch it again")) from error
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes | None]:
+    """Each line, or None in the place of one that is too long."""
+    while line := file.readline(MAX_LINE + 1):
+        if len(line) <= MAX_LINE or line.endswith(b"\n"):
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(1 << 20)
+        yield None
 
 
 def _object(line: bytes, where: str, problems: Problems) -> dict[str, Any] | None:
@@ -71,7 +103,8 @@ def _object(line: bytes, where: str, problems: Problems) -> dict[str, Any] | Non
     except UnicodeDecodeError:
         problems.add(Reason.ENCODING, where, "bytes that are not UTF-8", "save the file as UTF-8")
         return None
-    except (json.JSONDecodeError, RecursionError) as error:
+    # not only JSONDecodeError: a number of thousands of digits is a plain ValueError
+    except (ValueError, RecursionError) as error:
         problems.add(Reason.MALFORMED, where, f"not valid JSON ({error})", "correct or delete the line")
         return None
     if not isinstance(row, dict):

@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from raqo.errors import ConfigError, DataError, message
-from raqo.preference_data.sources import infoseek, m2kr, okvqa, okvqa_passages, remuq
+from raqo.preference_data.sources import infoseek, knowledge_jsonl, m2kr, okvqa, okvqa_passages, remuq
 from raqo.preference_data.sources.captioned import sample
 from raqo.preference_data.sources.knowledge_settings import KnowledgeSettings
 from raqo.preference_data.sources.problems import Problems, Reason
 from raqo.preference_data.sources.published import PASSAGES, check_count
-from raqo.records import Document, Question
+from raqo.records import Document, KnowledgeDataset, Question
+from raqo.sample.knowledge import knowledge_dataset
+
+
+def load_knowledge(
+    settings: KnowledgeSettings, *, cache_dir: Path, documents: Sequence[Document] | None = None
+) -> KnowledgeDataset:
+    """Read questions and passages of a benchmark into memory.
+
+    Args:
+        settings: of the benchmark.
+        cache_dir: for the sample's pictures where `settings` names no folder.
+        documents: the passages, where `settings` names none; handed on as they are.
+
+    Raises:
+        ConfigError, DataError: as `read_questions` and `read_passages`; also a passage id that occurs twice (with
+            ``on_error: fail``).
+    """
+    if settings.benchmark == "sample":
+        cache = Path(settings.cache) if settings.cache else cache_dir
+        return knowledge_dataset(settings.split, cache_dir=cache, seed=settings.seed, limit=settings.limit)
+    questions = read_questions(settings)
+    if settings.passages or documents is None:
+        documents = tuple(distinct_passages(settings))
+    name = Path(settings.questions or "").name.split(".")[0] if settings.benchmark == "jsonl" else settings.benchmark
+    return KnowledgeDataset(name=settings.name or name, split=settings.split, documents=documents, questions=questions)
+
+
+def distinct_passages(settings: KnowledgeSettings) -> Iterator[Document]:
+    """Stream the corpus of a benchmark as `read_passages`, each id once: the first of its passages. Ids are kept.
+
+    Raises:
+        ConfigError, DataError: as `read_passages`; also an id that occurs twice (with ``on_error: fail``).
+    """
+    problems, seen = Problems(settings.on_error), set[str]()
+    for document in read_passages(settings):
+        if document.doc_id in seen:
+            problem = f"passage {document.doc_id!r} occurs twice"
+            problems.add(Reason.DUPLICATE, settings.passages or "", problem, "delete one")
+        else:
+            seen.add(document.doc_id)
+            yield document
+    problems.report(documents=len(seen), queries=0)
 
 
 def read_questions(settings: KnowledgeSettings) -> tuple[Question, ...]:
@@ -72,6 +114,8 @@ def _questions(settings: KnowledgeSettings, problems: Problems) -> Iterator[Ques
             return infoseek.questions(settings, problems)
         case "infoseek-m2kr" | "e-vqa":
             return m2kr.questions(settings, problems)
+        case "jsonl":
+            return knowledge_jsonl.questions(settings, problems)
         case _:
             return okvqa.questions(settings, problems)
 
@@ -86,5 +130,7 @@ def _passages(settings: KnowledgeSettings, path: Path, problems: Problems) -> It
             return infoseek.articles(path, problems)
         case "infoseek-m2kr" | "e-vqa":
             return m2kr.passages(path, settings.split, problems)
+        case "jsonl":
+            return knowledge_jsonl.passages(path, problems)
         case _:
             return okvqa_passages.google_sentences(path, problems)

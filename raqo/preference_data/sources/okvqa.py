@@ -30,7 +30,7 @@ def questions(settings: KnowledgeSettings, problems: Problems) -> Iterator[Quest
         DataError: none of these.
     """
     path = Path(settings.questions or "")
-    if path.suffix in (".txt", ".jsonl"):
+    if path.name.removesuffix(".gz").endswith((".txt", ".jsonl")):
         yield from _pairs(path, settings, problems)
         return
     content = read_json(path)

@@ -67,7 +67,7 @@ def check_count(benchmark: Benchmark, part: str, found: int, where: str, action:
     Raises:
         DataError: it differs, and `action` is ``fail``.
     """
-    sizes = PUBLISHED[benchmark].get(part, ())
+    sizes = PUBLISHED.get(benchmark, {}).get(part, ())
     if action == "ignore" or not sizes or any(size.admits(found) for size in sizes):
         return
     expected = " or ".join(map(str, sizes))

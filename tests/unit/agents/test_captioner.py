@@ -28,16 +28,20 @@ def pictures(tmp_path: Path) -> list[str]:
 
 
 class SeeingChat:
-    """Names the colour it is shown; the first picture takes longest."""
+    """Names the colour it is shown; the first picture takes longest, and none is shown before `together` are asked."""
 
     model, reads_images = "seeing", True
 
-    def __init__(self) -> None:
+    def __init__(self, together: int = 1) -> None:
         self.now = self.most = 0
+        self._together, self._full = together, asyncio.Event()
 
     async def complete(self, request: ChatRequest) -> list[ChatResult]:
         self.now += 1
         self.most = max(self.most, self.now)
+        if self.most >= self._together:
+            self._full.set()
+        await self._full.wait()
         (part,) = request.messages[1]["content"]
         with Image.open(io.BytesIO(base64.b64decode(part["image_url"]["url"].split(",")[1]))) as picture:
             pixel: Any = picture.convert("RGB").getpixel((0, 0))
@@ -55,7 +59,7 @@ def test_captions_are_one_line_each_in_the_order_given(pictures: list[str]) -> N
 
 
 def test_few_pictures_are_held_at_once(pictures: list[str]) -> None:
-    chat = SeeingChat()
+    chat = SeeingChat(together=2)
     Captioner(chat, settings=CaptionerSettings(at_once=2)).caption(pictures * 5)
     assert chat.most == 2
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +14,13 @@ from typing import Any
 import pytest
 
 from raqo.agents.perturber import ChatPerturber
-from raqo.agents.plain_text import encodable
 from raqo.agents.prompted_rewriter import PromptedRewriter
 from raqo.agents.prompts import one_line, parse_concepts, render_detect, render_rewrite
 from raqo.agents.reviewer import ChatReviewer
 from raqo.graphs.rewriting import rewrite_queries
 from raqo.protocols import Chat, ChatRequest, ReviewCase
 from raqo.records import Document, Failure, Hit, Query, Ranking, Review
+from raqo.retrievers.encodable import encodable
 from raqo.testing import ScriptedChat, ToyRetriever
 
 ATTACKS = {
@@ -169,9 +171,14 @@ def test_the_served_graph_shows_the_model_nothing_but_the_query(attack: str) -> 
 class Watch:
     on: bool = False
     seen: tuple[tuple[str, str], ...] = ()
+    others: frozenset[int] = frozenset()
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if self.on and event in ("open", "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system"):
+        if (
+            self.on
+            and threading.get_ident() not in self.others
+            and event in ("open", "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system")
+        ):
             self.seen = (*self.seen, (event, str(arguments[:2])))
 
 
@@ -181,12 +188,21 @@ sys.addaudithook(watch)
 
 @contextmanager
 def nothing_is_opened_or_called() -> Iterator[None]:
-    """No thread of this process opens a file, a connection or a program meanwhile."""
+    """Neither this thread, nor the chat's, nor one begun meanwhile opens a file, a connection or a program.
+
+    What other tests left behind is not looked at: their threads, and their garbage, whose removal may open folders.
+    """
+    ours = ("MainThread", "raqo-chat", "asyncio")
+    watch.others = frozenset(
+        thread.ident for thread in threading.enumerate() if thread.ident and not thread.name.startswith(ours)
+    ) - {threading.get_ident()}
+    gc.disable()
     watch.on, watch.seen = True, ()
     try:
         yield
     finally:
         watch.on = False
+        gc.enable()
     assert watch.seen == ()
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from raqo.agents.picture_keywords import PictureKeywords
+from raqo.agents.picture_keywords import KeywordSettings, PictureKeywords
 from raqo.errors import ConfigError, DataError
 from raqo.records import FailureKind
 
@@ -30,8 +30,12 @@ class OneHotEncoder:
         return [1 for _ in texts]
 
 
+def keywords(encoder, words, **settings):
+    return PictureKeywords(encoder, words, settings=KeywordSettings(**settings))
+
+
 def answers(n, *paths):
-    return [one.answer for one in PictureKeywords(OneHotEncoder(), WORDS, n=n).caption(paths)]
+    return [one.answer for one in keywords(OneHotEncoder(), WORDS, n=n).caption(paths)]
 
 
 def test_the_nearest_words_come_first_and_ties_by_their_order():
@@ -48,12 +52,14 @@ def test_a_broken_picture_is_a_typed_failure_and_spares_the_others():
 
 def test_pictures_are_encoded_in_one_call():
     encoder = OneHotEncoder()
-    PictureKeywords(encoder, WORDS, n=1).caption(["dog", "cat", "bell"])
+    keywords(encoder, WORDS, n=1).caption(["dog", "cat", "bell"])
     assert encoder.calls == 1
 
 
 def test_nothing_to_choose_from_is_refused():
     with pytest.raises(DataError, match="no words"):
-        PictureKeywords(OneHotEncoder(), (), n=1)
-    with pytest.raises(ConfigError, match="0 wanted"):
-        PictureKeywords(OneHotEncoder(), WORDS, n=0)
+        keywords(OneHotEncoder(), ())
+    with pytest.raises(ConfigError, match="got 0; give at least 1"):
+        KeywordSettings(n=0)
+    with pytest.raises(ConfigError, match="write {} once"):
+        KeywordSettings(template="a picture")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from raqo.agents.plain_text import encodable
 from raqo.agents.prompts import render_detect, render_rewrite
 from raqo.agents.raw_prompts import MARK, stop_ids, use_raw_prompts
 from raqo.agents.rewriter import _open
+from raqo.retrievers.encodable import encodable
 from raqo.sample.weights import BASE_LM_DIR
 
 QUERIES = (

@@ -247,7 +247,9 @@ def test_pictures_cannot_leave_their_folder(tmp_path):
         questions(benchmark="okvqa-gs112k", questions=path, images=str(tmp_path / "images"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
+)
 @given(content=st.binary(max_size=80))
 def test_any_bytes_in_a_corpus_give_passages_or_a_data_error(tmp_path, content):
     path = tmp_path / "corpus.csv"
@@ -268,7 +270,9 @@ FIELDS = (
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=100
+)
 @given(row=st.fixed_dictionaries(dict.fromkeys(FIELDS, VALUES)) | VALUES, name=st.sampled_from(FIELDS), value=VALUES)
 def test_any_entry_gives_a_question_or_is_noted(tmp_path, row, name, value):
     rows = [retriever_row(), row, retriever_row(question_id="9") | {name: value}]

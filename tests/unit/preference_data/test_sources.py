@@ -126,7 +126,9 @@ def test_nothing_usable_is_an_error_even_when_skipping(tmp_path: Path) -> None:
         skip(csv_of(tmp_path, "gone.jpg,x"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
+)
 @given(content=st.binary(max_size=120))
 def test_any_bytes_in_a_csv_give_data_or_a_data_error(tmp_path: Path, content: bytes) -> None:
     touch(tmp_path, "a.jpg")

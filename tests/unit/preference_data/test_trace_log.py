@@ -110,7 +110,9 @@ def test_another_retriever_or_other_settings_are_refused(path: Path) -> None:
 
 def test_a_second_writer_is_refused_until_the_first_closes(path: Path) -> None:
     with open_log(path):
-        child = subprocess.run([*CHILD, str(path), "3"], env=ENVIRONMENT, capture_output=True, text=True)
+        child = subprocess.run(
+            [*CHILD, str(path), "3"], env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
         assert child.returncode != 0
         assert "another process is writing it" in child.stderr
     open_log(path).close()
@@ -195,7 +197,7 @@ def test_reading_and_opening_need_memory_for_one_trace_only(path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 3000
-    assert peak < 500_000
+    assert peak < path.stat().st_size / 5
 
 
 def test_kill_9_at_twenty_moments_loses_and_doubles_nothing(tmp_path: Path) -> None:
@@ -205,7 +207,8 @@ def test_kill_9_at_twenty_moments_loses_and_doubles_nothing(tmp_path: Path) -> N
     chance = random.Random(0)
     for _ in range(20):
         _run_and_kill(killed, total, chance)
-    subprocess.run([*CHILD, str(killed), str(total)], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+    command = [*CHILD, str(killed), str(total)]
+    subprocess.run(command, env=ENVIRONMENT, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     lines = killed.read_bytes().splitlines()
     assert len(lines) == len(set(lines)) == total + 1
     assert set(lines) == set(whole.read_bytes().splitlines())
@@ -213,7 +216,8 @@ def test_kill_9_at_twenty_moments_loses_and_doubles_nothing(tmp_path: Path) -> N
 
 def _run_and_kill(path: Path, total: int, chance: random.Random) -> None:
     """Start the writer and kill it a random moment after it began to write."""
-    with subprocess.Popen([*CHILD, str(path), str(total)], env=ENVIRONMENT, stdout=subprocess.PIPE) as child:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([*CHILD, str(path), str(total)], env=ENVIRONMENT, **pipes) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         time.sleep(chance.uniform(0, 0.02))

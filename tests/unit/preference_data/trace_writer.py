@@ -33,3 +33,4 @@ def main(path: str, total: int, *, pause: float = 0.0) -> None:
 if __name__ == "__main__":
     main(sys.argv[1], int(sys.argv[2]), pause=0.002)
     assert not {"torch", "numpy", "datasets"} & set(sys.modules), "the log must stay light"
+    sys.stdin.read()  # whoever is to be killed does not end before

@@ -40,8 +40,10 @@ def test_the_default_model_finds_what_is_meant(default_encoder: SentenceEncoder,
     assert [ranking.hits[0].doc_id for ranking in retriever.search(queries, k=1)] == ["0", "1", "2"]
     assert default_encoder.fingerprint.startswith("all-MiniLM-L6-v2:")
     assert retriever.fits(["word " * 254, "word " * 255, ""]) == [True, False, True]
-    odd = retriever.search([Query("lone", "a \ud800 boat"), Query("asked", "a ? boat")], k=3)
-    assert odd[0].hits == odd[1].hits
+    lone, asked = retriever.search([Query("lone", "a \ud800 boat"), Query("asked", "a ? boat")], k=3)
+    assert [hit.doc_id for hit in lone.hits] == [hit.doc_id for hit in asked.hits]
+    # equal rows of one batch may differ in their last bits
+    assert [hit.score for hit in lone.hits] == pytest.approx([hit.score for hit in asked.hits], abs=1e-5)
 
 
 def test_scores_are_cosines(tmp_path: Path) -> None:

@@ -115,3 +115,18 @@ def test_an_index_of_a_later_format_is_refused(tmp_path: Path) -> None:
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 99}))
     with pytest.raises(DataError, match="format 99"):
         read_manifest(tmp_path / "index")
+
+
+def test_documents_that_nearly_tie_are_all_scored_however_long_the_vectors_are() -> None:
+    """Sums of long vectors differ by more between two kernels, so more documents could tie with the last."""
+    rng = np.random.default_rng(3)
+    base = rng.normal(size=48).astype(np.float32)
+    for scale in (1.0, 1e4):
+        order = rng.permuted(np.tile(np.arange(48), (400, 1)), axis=1)
+        embeddings = np.take(np.float32(scale) * base, order)  # equal but for the order of summing
+        query = np.full((1, 48), np.float32(scale))
+        index = _index(embeddings)
+        exact = np.vecdot(embeddings, query[0])
+        expected = np.argsort(-exact, kind="stable")[:10]
+        (hits,) = index.search(query, 10)
+        assert [hit.doc_id for hit in hits] == [f"d{row:04}" for row in expected]

@@ -18,6 +18,7 @@ class WordEncoder:
         self.fingerprint = f"words:{dimension}"
         self.encoded: list[str] = []
         self._dimension = dimension
+        self._words: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
@@ -29,4 +30,7 @@ class WordEncoder:
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def _word(self, word: str) -> np.ndarray:  # type: ignore[type-arg]
-        return np.random.default_rng(zlib.crc32(word.encode())).standard_normal(self._dimension)
+        if word not in self._words:
+            seed = zlib.crc32(word.encode("utf-8", "surrogatepass"))
+            self._words[word] = np.random.default_rng(seed).standard_normal(self._dimension)
+        return self._words[word]

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_process import PROGRAM, Serve, Served, answers, wait_until
+from gateway_process import PATIENCE_S, PROGRAM, Serve, Served
 
 
 @pytest.fixture(scope="session")
@@ -22,15 +22,15 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
     def start(
         *,
         wait: bool = True,
-        delay: float = 0,
+        held: str = "",
         key: str = "",
         loads_adapters: bool = False,
-        ready_s: float = 20,
+        ready_s: float = PATIENCE_S,
         settings_key: str = "",
         **settings: Any,
     ) -> Iterator[Served]:
         log, port = tmp_path_factory.mktemp("engine") / "log.jsonl", free_port()
-        given = {"engine": str(Path(__file__).with_name("fake_engine.py")), "log": str(log), "delay": delay, "key": key}
+        given = {"engine": str(Path(__file__).with_name("fake_engine.py")), "log": str(log), "held": held, "key": key}
         given |= {
             "loads_adapters": loads_adapters,
             "ready_s": ready_s,
@@ -44,17 +44,15 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
             env={**os.environ, "CLIENT_KEY": "not for the engine"},
         )
         assert process.stdout
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, trust_env=False) as client:
             served = Served(process, client, log)
             try:
                 if wait:
                     assert process.stdout.readline() == f"ready http://127.0.0.1:{port}/v1\n"
-                else:
-                    assert wait_until(lambda: answers(client))
                 yield served
             finally:
                 process.terminate()
-                process.wait(timeout=20)
+                process.wait(timeout=PATIENCE_S)
                 process.stdout.close()
 
     return start

@@ -1,6 +1,7 @@
 """A small engine for the gateway's tests: a real HTTP server in a process of its own.
 
-Arguments: port, log file, seconds until it listens.
+Arguments: port, log file, and a name or nothing. What has a name waits until a file beside the log has it as suffix:
+the engine before it listens, an answer whose request says ``"hold": NAME``, a stream after its first part.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-port, log, delay = int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+port, log, held = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+
+
+def wait_for(name: str) -> None:
+    while name and not log.with_suffix(f".{name}").exists():
+        time.sleep(0.01)
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,13 +38,13 @@ class Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers["Content-Length"]))
         self._note(content.decode())
         body = json.loads(content)
-        if body.get("wait"):
-            time.sleep(body["wait"])
+        if not body.get("stream"):
+            wait_for(body.get("hold", ""))
         if body.get("die"):
             print("the engine dies of a broken heart", flush=True)
             os._exit(3)
         if body.get("stream"):
-            self._stream()
+            self._stream(body["hold"])
         else:
             self._send(json.dumps({"echo": body, "environment": dict(os.environ)}).encode())
 
@@ -45,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _stream(self) -> None:
+    def _stream(self, held: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
@@ -53,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         for part in (b"data: one\n\n", b"data: two\n\n"):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
             self.wfile.flush()
-            time.sleep(0.3)
+            wait_for(held)
         self.wfile.write(b"0\r\n\r\n")
 
     def _note(self, content: str) -> None:
@@ -70,6 +80,6 @@ if __name__ == "__main__":
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     log.with_suffix(".pids").write_text(f"{os.getpid()} {worker.pid}", encoding="utf-8")
     print("the engine starts", flush=True)
-    time.sleep(delay)
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    wait_for(held)
+    server = Server(("127.0.0.1", port), Handler)
     threading.Thread(target=server.serve_forever).start()

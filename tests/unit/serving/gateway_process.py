@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+PATIENCE_S = 180.0
+
 PROGRAM = """
 import json, sys
 from pathlib import Path
@@ -25,7 +27,7 @@ given = json.loads(sys.argv[1])
 if given["settings"].get("adapters"):
     given["settings"]["adapters"] = Path(given["settings"]["adapters"])
 port = free_port()
-command = (sys.executable, given["engine"], str(port), given["log"], str(given["delay"]))
+command = (sys.executable, given["engine"], str(port), given["log"], given["held"])
 engine = Engine(name="fake", command=command, port=port, key=given["key"], loads_adapters=given["loads_adapters"])
 try:
     run_served(
@@ -55,6 +57,10 @@ class Served:
         lines = self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
         return [line for line in map(json.loads, lines) if line["path"] != "/health"]
 
+    def release(self, name: str) -> None:
+        """Let go on what the engine holds under a name."""
+        self.log.with_suffix(f".{name}").touch()
+
     def engine_pids(self) -> list[int]:
         return [int(pid) for pid in self.log.with_suffix(".pids").read_text(encoding="utf-8").split()]
 
@@ -70,7 +76,7 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until(done: Callable[[], bool], seconds: float = 15.0) -> bool:
+def wait_until(done: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:

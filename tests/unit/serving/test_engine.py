@@ -14,7 +14,7 @@ from raqo.serving.engine import EngineSettings, choose_engine
 def interpreter(folder: Path, *, vllm: bool, cuda: bool) -> str:
     """A stand-in for the Python of another environment, which says what is installed there."""
     path = folder / "python"
-    path.write_text(f"#!{sys.executable}\nprint({vllm}, {cuda})\n")
+    path.write_text(f"#!/bin/sh\necho {vllm} {cuda}\n")
     path.chmod(0o755)
     return str(path)
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from gateway_process import Serve, Served
+from gateway_process import Serve, Served, wait_until
 
 ENGINE_KEY, CLIENT_KEY = "engine-secret", "client-secret"
 
 
 @pytest.fixture(scope="module")
 def served(serve: Serve) -> Iterator[Served]:
-    with serve(max_request_bytes=2000, answer_timeout_s=1.5) as found:
+    with serve(max_request_bytes=2000) as found:
         yield found
 
 
@@ -45,11 +44,13 @@ def test_health_and_models(served: Served) -> None:
 
 
 def test_streams_are_passed_through_as_they_come(served: Served) -> None:
-    with served.client.stream("POST", "/v1/chat/completions", json={"stream": True}) as response:
+    body = {"stream": True, "hold": "second-part"}
+    with served.client.stream("POST", "/v1/chat/completions", json=body) as response:
         assert response.headers["content-type"] == "text/event-stream"
-        arrived = [(chunk, time.monotonic()) for chunk in response.iter_raw()]
-    assert [chunk for chunk, _ in arrived] == [b"data: one\n\n", b"data: two\n\n"]
-    assert arrived[1][1] - arrived[0][1] > 0.15
+        parts = response.iter_raw()
+        assert next(parts) == b"data: one\n\n"
+        served.release("second-part")
+        assert b"".join(parts) == b"data: two\n\n"
 
 
 @pytest.mark.parametrize(
@@ -87,8 +88,9 @@ def test_what_a_web_page_may_post_unasked_is_refused(served: Served) -> None:
     assert response.status_code == 415
 
 
-def test_a_slow_engine_is_given_up(served: Served) -> None:
-    assert served.chat(wait=3).status_code == 504
+def test_a_slow_engine_is_given_up(serve: Serve) -> None:
+    with serve(answer_timeout_s=0.5) as served:
+        assert served.chat(hold="ever").status_code == 504
 
 
 def test_the_key_is_asked_for_and_stays_here(locked: tuple[Served, Path]) -> None:
@@ -157,8 +159,12 @@ def test_many_requests_at_once(served: Served) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda seed: served.chat(seed=seed, wait=0.1).json()["echo"]["seed"], range(48)))
+        answers = [pool.submit(served.chat, seed=seed, hold="all") for seed in range(48)]
+        together = wait_until(lambda: sum('"all"' in line["content"] for line in served.reached()) == 16)
+        served.release("all")
+        found = [answer.result().json()["echo"]["seed"] for answer in answers]
     assert found == list(range(48))
+    assert together
 
 
 def test_importing_the_settings_loads_nothing_heavy() -> None:

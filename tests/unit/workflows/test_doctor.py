@@ -3,12 +3,12 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import socket
 from typing import Any
 
 import pytest
 
 from raqo.errors import ConfigError
-from raqo.serving.engine_process import free_port
 from raqo.testing_server import ChatServer
 from raqo.workflows import installation
 from raqo.workflows.doctor import examine
@@ -124,8 +124,10 @@ def test_a_capability_that_is_not_declared_is_offered() -> None:
 
 
 def test_a_server_that_is_not_there_is_bad() -> None:
-    url = f"http://127.0.0.1:{free_port()}/v1"
-    (finding,) = server_findings(url).values()
+    with socket.socket() as taken:  # nobody listens there, and nobody else can
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        (finding,) = server_findings(url).values()
     assert (finding.name, finding.state) == (f"server {url}", "bad")
     assert finding.fix
 

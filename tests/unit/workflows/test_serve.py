@@ -37,7 +37,7 @@ def base_url() -> Iterator[str]:
         yield process.stdout.readline().removeprefix("base_url:").strip()
     finally:
         process.terminate()
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=300) == 0
         process.stdout.close()
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from chat_setup import QUICK, answer, chat_at, no_answer, request
+from chat_setup import answer, chat_at, no_answer, request
 
 from raqo.agents.chat.event_loop import run_all
 from raqo.agents.chat.settings import FlowSettings
@@ -14,7 +15,7 @@ from raqo.protocols import ChatResult, NoAnswerError
 from raqo.records import FailureKind
 from raqo.testing_server import FAULT_TEXT, ChatServer, Fault, Reply, random_faults
 
-SHORT = FlowSettings(max_attempts=3, attempt_timeout_s=0.3, deadline_s=20.0, max_wait_s=0.01)
+SLOW = (Fault.HANG, Fault.SLOW)
 RETRIED = {
     Fault.RATE_LIMIT: FailureKind.RATE_LIMIT,
     Fault.SERVER_ERROR: FailureKind.SERVER,
@@ -27,24 +28,26 @@ RETRIED = {
 }
 
 
-def _flow(fault: Fault) -> FlowSettings:
-    return SHORT if fault in (Fault.HANG, Fault.SLOW) else QUICK
+def _flow(fault: Fault, *, max_attempts: int) -> FlowSettings:
+    return FlowSettings(max_attempts=max_attempts, attempt_timeout_s=0.3 if fault in SLOW else 60.0, max_wait_s=0.01)
 
 
 @pytest.mark.parametrize("fault", RETRIED)
 def test_a_call_is_made_again_until_it_succeeds(fault: Fault) -> None:
-    with ChatServer(lambda body: "fine", faults=[fault, fault]) as server:
-        chat = chat_at(server, flow=_flow(fault))
+    with ChatServer(lambda body: "fine", faults=[fault, fault], slow_s=60.0) as server:
+        chat = chat_at(server, flow=_flow(fault, max_attempts=50))
         assert answer(chat)[0].text == "fine"
-    assert len(server.calls) == chat.usage.attempts == 3
-    assert server.calls[0].body == server.calls[2].body
+    # a loaded machine may take a good answer for a late one, too
+    assert chat.usage.attempts >= 3 if fault in SLOW else chat.usage.attempts == len(server.calls) == 3
+    assert all(call.body == server.calls[0].body for call in server.calls)
 
 
 @pytest.mark.parametrize("fault", RETRIED)
 def test_after_the_last_attempt_there_is_a_typed_failure(fault: Fault) -> None:
-    with ChatServer(faults=[fault] * 3) as server:
-        error = no_answer(chat_at(server, flow=_flow(fault)))
-    assert (error.kind, error.attempts, len(server.calls)) == (RETRIED[fault], 3, 3)
+    with ChatServer(faults=[fault] * 3, slow_s=60.0) as server:
+        error = no_answer(chat_at(server, flow=_flow(fault, max_attempts=3)))
+    assert (error.kind, error.attempts) == (RETRIED[fault], 3)
+    assert len(server.calls) <= 3 if fault in SLOW else len(server.calls) == 3
     assert len(str(error)) <= 600
 
 
@@ -116,56 +119,57 @@ def test_half_a_surrogate_pair_does_not_reach_the_data() -> None:
 
 @pytest.mark.parametrize("as_date", [False, True])
 def test_retry_after_is_obeyed(as_date: bool) -> None:
-    later = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
-    with ChatServer(faults=[Fault.RATE_LIMIT], retry_after=later if as_date else "1") as server:
-        chat = chat_at(server, flow=FlowSettings())
+    later = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+    retry_after = format_datetime(later, usegmt=True) if as_date else "1"
+    with ChatServer(faults=[Fault.RATE_LIMIT], retry_after=retry_after) as server:
         started = time.monotonic()
-        answer(chat)
-    assert time.monotonic() - started >= (1.0 if not as_date else 1.5)
+        answer(chat_at(server, flow=FlowSettings()))
+    if as_date:
+        assert datetime.now(UTC) >= later - timedelta(seconds=0.1)  # a wall clock may be set a little meanwhile
+    else:
+        assert time.monotonic() - started >= 1.0
 
 
 def test_retry_after_is_obeyed_up_to_a_limit_only() -> None:
     with ChatServer(faults=[Fault.RATE_LIMIT], retry_after="3600") as server:
         started = time.monotonic()
-        answer(chat_at(server, flow=FlowSettings(max_wait_s=0.2)))
-    assert 0.2 <= time.monotonic() - started < 5
+        answer(chat_at(server, flow=FlowSettings(max_wait_s=0.2)))  # an hour would pass the deadline
+    assert time.monotonic() - started >= 0.2
+    assert len(server.calls) == 2
 
 
 def test_the_deadline_ends_the_attempts() -> None:
     flow = FlowSettings(max_attempts=50, attempt_timeout_s=0.2, deadline_s=0.5, max_wait_s=0.01)
     with ChatServer(faults=[Fault.HANG] * 50) as server:
-        started = time.monotonic()
         error = no_answer(chat_at(server, flow=flow))
     assert error.kind is FailureKind.TIMEOUT
-    assert error.attempts == len(server.calls) <= 3
-    assert time.monotonic() - started < 3
+    assert len(server.calls) <= error.attempts <= 3
 
 
 def test_waiting_for_a_turn_is_no_part_of_the_deadline() -> None:
-    flow = FlowSettings(max_concurrency=1, deadline_s=0.5)
-    with ChatServer(latency_s=0.1) as server:
+    flow = FlowSettings(max_concurrency=1, deadline_s=2.5)
+    with ChatServer(latency_s=0.3) as server:
         chat = chat_at(server, flow=flow)
         assert len(run_all(chat.complete(request(str(number))) for number in range(10))) == 10
 
 
 def test_one_slow_call_does_not_hold_up_the_others() -> None:
-    flow = FlowSettings(max_concurrency=4)
-    ended: dict[str, float] = {}
-    with ChatServer(faults=[Fault.SLOW], slow_s=1.0, latency_s=0.01) as server:
-        chat = chat_at(server, flow=flow)
+    async def all_but_one() -> bool:
+        waiting = {asyncio.create_task(chat.complete(request(str(number)))) for number in range(30)}
+        while len(waiting) > 1:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            assert all(task.result() for task in done)
+        slow = waiting.pop()
+        return slow.cancel()
 
-        async def one(name: str) -> None:
-            await chat.complete(request(name))
-            ended[name] = time.monotonic()
-
-        started = time.monotonic()
-        run_all(one(str(number)) for number in range(30))
-    assert sum(end - started < 0.9 for end in ended.values()) == 29
+    with ChatServer(faults=[Fault.SLOW], slow_s=3600.0) as server:
+        chat = chat_at(server, flow=FlowSettings(max_concurrency=4, max_attempts=1))
+        assert asyncio.run(all_but_one())
 
 
 def test_more_calls_than_the_server_has_room_for_all_get_through() -> None:
-    flow = FlowSettings(max_concurrency=64, start_concurrency=16, max_attempts=8, max_wait_s=0.2)
-    with ChatServer(latency_s=0.03, room=4, retry_after="0") as server:
+    flow = FlowSettings(max_concurrency=64, start_concurrency=16, max_attempts=100, max_wait_s=0.2)
+    with ChatServer(room=4, retry_after="0", hold=lambda _: len(server.calls) < 16) as server:
         chat = chat_at(server, flow=flow)
         assert len(run_all(chat.complete(request(str(number))) for number in range(80))) == 80
     assert server.peak == 4
@@ -174,9 +178,9 @@ def test_more_calls_than_the_server_has_room_for_all_get_through() -> None:
 
 def test_a_third_of_random_faults_changes_no_answer_and_hides_no_failure() -> None:
     transport = tuple(RETRIED)
-    flow = FlowSettings(max_attempts=6, attempt_timeout_s=0.4, max_wait_s=0.01)
+    flow = FlowSettings(max_attempts=6, attempt_timeout_s=1.5, max_wait_s=0.01)
     names = [f"query {number}" for number in range(60)]
-    with ChatServer(faults=random_faults(0.3, kinds=transport), slow_s=2.0, latency_s=0.002) as server:
+    with ChatServer(faults=random_faults(0.3, kinds=transport), slow_s=60.0, latency_s=0.002) as server:
         chat = chat_at(server, flow=flow)
 
         async def one(name: str) -> ChatResult | NoAnswerError:
@@ -193,5 +197,5 @@ def test_a_third_of_random_faults_changes_no_answer_and_hides_no_failure() -> No
             assert json.loads(result.text)["echo"] == name
             assert played[-1] is None
         else:
-            assert result.kind is RETRIED[played[-1]]
-            assert len(played) == result.attempts == 6
+            assert result.kind in (RETRIED.get(played[-1]), FailureKind.TIMEOUT)
+            assert len(played) <= result.attempts == 6

@@ -1,0 +1,104 @@
+"""Verbs that ask something of a run or of a configuration, and leave no run folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raqo.cli.options import add_config, add_gallery, add_verb, load, show
+
+if TYPE_CHECKING:
+    from raqo.records import KnowledgeDataset
+    from raqo.workflows.parts import Parts
+
+
+def add_verbs(verbs: Any) -> None:
+    """``rewrite``, ``search``, ``index``, ``check``."""
+    verb = add_verb(verbs, "rewrite", _rewrite, "rewrite one query and show what it finds before and after")
+    verb.add_argument("text")
+    verb.add_argument("--rewriter", type=Path, required=True, metavar="RUN", help="a run folder")
+    add_gallery(verb)
+
+    verb = add_verb(verbs, "search", _search, "search with one query as it is")
+    verb.add_argument("text")
+    add_config(verb)
+    add_gallery(verb)
+
+    verb = add_verb(verbs, "index", _index, "index the galleries of a configuration ahead of time")
+    add_config(verb)
+
+    verb = add_verb(verbs, "check", _check, "read a configuration and its data, and say what is wrong with them")
+    add_config(verb)
+
+
+def _rewrite(arguments: argparse.Namespace) -> None:
+    from raqo.records import RewriteResult
+    from raqo.workflows.rewrite import rewrite_one
+    from raqo.workflows.show import result_json, result_text
+
+    for step in rewrite_one(arguments.text, arguments.rewriter, gallery=arguments.gallery, k=arguments.k):
+        if isinstance(step, RewriteResult):
+            show(arguments, result_json(step), result_text(step))
+
+
+def _search(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.parts import Parts
+    from raqo.workflows.rewrite import search_one
+    from raqo.workflows.show import one_line
+
+    ranking, documents = search_one(arguments.text, Parts(load(arguments)), gallery=arguments.gallery, k=arguments.k)
+    hits = [
+        {"rank": rank, "doc_id": hit.doc_id, "score": hit.score, "shows": document.image or document.text}
+        for rank, (hit, document) in enumerate(zip(ranking.hits, documents, strict=True), start=1)
+    ]
+    lines = [
+        f"{rank:>3}  {hit.score:.4f}  {hit.doc_id}  {document.image or one_line(document.text or '')}"
+        for rank, (hit, document) in enumerate(zip(ranking.hits, documents, strict=True), start=1)
+    ]
+    show(arguments, {"hits": hits}, "\n".join(lines) or "nothing found")
+
+
+def _index(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.galleries import gallery_names, open_gallery
+    from raqo.workflows.parts import Parts
+
+    parts, found = Parts(load(arguments)), {}
+    for name in gallery_names(parts):
+        retriever = open_gallery(parts, name).retriever
+        found[name] = {"documents": retriever.size, "fingerprint": retriever.fingerprint}
+    show(arguments, found, "\n".join(f"{name}: {values}" for name, values in found.items()))
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.parts import Parts
+    from raqo.workflows.passage_file import counted
+
+    parts = Parts(load(arguments))
+    found = {}
+    for name in _data_sets(parts):
+        dataset = parts.dataset(name)
+        found[name] = {"documents": len(dataset.documents), "queries": len(dataset.queries)}
+    for name, asked in _knowledge_sets(parts).items():
+        found[name] = {
+            "questions": len(asked.questions),
+            "passages": counted(asked.documents),
+            "pictures": sum(one.query.image is not None for one in asked.questions),
+            "captions": sum(bool(one.caption) for one in asked.questions),
+        }
+    show(arguments, found, "\n".join(f"{name}: {values}" for name, values in found.items()))
+
+
+def _data_sets(parts: Parts) -> list[str]:
+    """Names of what the section ``data`` holds."""
+    return [*(["train"] if parts.config.data.train else []), *parts.config.data.evaluate]
+
+
+def _knowledge_sets(parts: Parts) -> dict[str, KnowledgeDataset]:
+    """What the section ``knowledge`` holds, where there is one."""
+    if parts.config.knowledge is None:
+        return {}
+    from raqo.workflows.knowledge_data import KnowledgeData
+
+    data = KnowledgeData(parts)
+    return {"knowledge.evaluate": data.test} | ({"knowledge.train": data.train} if data.train else {})
