@@ -113,7 +113,7 @@ def _searched(search: Search, folder: Path) -> dict[str, Any]:
 
 def _build_raqo(folder: Path, index: Path) -> None:
     from raqo.records import Document
-    from raqo.retrievers.bm25 import Bm25Retriever
+    from raqo.retrievers.bm25.retriever import Bm25Retriever
     from raqo.retrievers.settings import RetrieverSettings
 
     passages = (Document(f"{row:08}", text=line) for row, line in enumerate(_lines(folder / "passages.txt")))
@@ -122,7 +122,7 @@ def _build_raqo(folder: Path, index: Path) -> None:
 
 def _open_raqo(folder: Path, index: Path) -> Search:
     from raqo.records import Query
-    from raqo.retrievers.bm25 import Bm25Retriever
+    from raqo.retrievers.bm25.retriever import Bm25Retriever
     from raqo.retrievers.settings import RetrieverSettings
 
     retriever = Bm25Retriever.open(RetrieverSettings(kind="bm25"), next(index.glob("bm25-*")))

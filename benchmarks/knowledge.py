@@ -26,8 +26,8 @@ from raqo.graphs.expansion import expand_queries
 from raqo.graphs.expansion_scores import Agreement
 from raqo.graphs.expansion_settings import ExpansionSettings
 from raqo.records import Document, Query, Question, Ranking
-from raqo.retrievers.bm25 import Bm25Retriever
-from raqo.retrievers.sentence_encoder import SentenceEncoder
+from raqo.retrievers.bm25.retriever import Bm25Retriever
+from raqo.retrievers.dense.sentence_encoder import SentenceEncoder
 from raqo.retrievers.settings import RetrieverSettings
 
 ENCODER = "all-MiniLM-L6-v2"

@@ -18,13 +18,13 @@ import numpy as np
 
 from raqo.protocols import FloatArray
 from raqo.records import Hit
-from raqo.retrievers.ann_index import FaissFinder
-from raqo.retrievers.dense_index import DenseIndex
-from raqo.retrievers.faiss_loading import load_faiss
 from raqo.retrievers.index_folder import IndexIdentity, Manifest
 from raqo.retrievers.index_settings import HammingSettings, HnswSettings, IndexSettings, IvfSettings, LshSettings
-from raqo.retrievers.lsh import agreement, found_probability
-from raqo.retrievers.lsh_index import LshTables
+from raqo.retrievers.vectors.ann_index import FaissFinder
+from raqo.retrievers.vectors.dense_index import DenseIndex
+from raqo.retrievers.vectors.faiss_loading import load_faiss
+from raqo.retrievers.vectors.lsh import agreement, found_probability
+from raqo.retrievers.vectors.lsh_index import LshTables
 
 K = 10
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from raqo.records import Document, Query
-from raqo.retrievers.bm25 import Bm25Retriever
+from raqo.retrievers.bm25.retriever import Bm25Retriever
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.sample.weights import CLIP_DIR
 from raqo.testing import write_tiny_clip
@@ -73,9 +73,9 @@ def _clip(
 ) -> list[tuple[str, float, float]]:
     import torch
 
-    from raqo.retrievers.clip import ClipEncoder
-    from raqo.retrievers.clip_loading import load_clip
-    from raqo.retrievers.clip_retriever import ClipRetriever
+    from raqo.retrievers.clip.encoder import ClipEncoder
+    from raqo.retrievers.clip.loading import load_clip
+    from raqo.retrievers.clip.retriever import ClipRetriever
     from raqo.retrievers.images import open_image
 
     plain, encoder = load_clip(str(model), "cpu"), ClipEncoder.load(str(model), device="cpu", text_cache=0)
@@ -113,7 +113,7 @@ def _clip(
 def _bm25(texts: list[str], folder: Path, calls: int, k: int) -> list[tuple[str, float, float]]:
     import bm25s
 
-    from raqo.retrievers.bm25_engines import RankBm25
+    from raqo.retrievers.bm25.engines import RankBm25
     from raqo.retrievers.words import words
 
     documents = [Document(f"{row:06}", text=text) for row, text in enumerate(texts)]

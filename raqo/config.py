@@ -26,7 +26,7 @@ from raqo.preference_data.sources.knowledge_settings import KnowledgeSettings
 from raqo.preference_data.sources.settings import SourceSettings
 from raqo.records import Direction
 from raqo.retrievers.settings import RetrieverSettings
-from raqo.training.dual_settings import DualSettings
+from raqo.training.dual.settings import DualSettings
 from raqo.training.settings import TrainingSettings
 
 

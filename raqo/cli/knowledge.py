@@ -23,7 +23,7 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _dual(arguments: argparse.Namespace) -> None:
-    from raqo.workflows.dual import run_dual
+    from raqo.workflows.knowledge.dual import run_dual
 
     show_report(arguments, *run_dual(load(arguments), arguments.out, if_exists=arguments.if_exists))
 
@@ -31,12 +31,12 @@ def _dual(arguments: argparse.Namespace) -> None:
 def _knowledge(arguments: argparse.Namespace) -> None:
     config = load(arguments)
     if arguments.dry_run:
-        from raqo.workflows.knowledge_plan import plan
+        from raqo.workflows.knowledge.plan import plan
 
         found = plan(config, arguments.out, trained=arguments.trained)
         show(arguments, found, "\n".join(f"{step}: {text}" for step, text in found.items()))
         return
-    from raqo.workflows.knowledge import run_knowledge
+    from raqo.workflows.knowledge.run import run_knowledge
 
     table, page = run_knowledge(
         config,

@@ -71,8 +71,8 @@ def _index(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.knowledge.passage_file import counted
     from raqo.workflows.parts import Parts
-    from raqo.workflows.passage_file import counted
 
     parts = Parts(load(arguments))
     found = {}
@@ -98,7 +98,7 @@ def _knowledge_sets(parts: Parts) -> dict[str, KnowledgeDataset]:
     """What the section ``knowledge`` holds, where there is one."""
     if parts.config.knowledge is None:
         return {}
-    from raqo.workflows.knowledge_data import KnowledgeData
+    from raqo.workflows.knowledge.data import KnowledgeData
 
     data = KnowledgeData(parts)
     return {"knowledge.evaluate": data.test} | ({"knowledge.train": data.train} if data.train else {})

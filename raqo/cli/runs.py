@@ -55,8 +55,8 @@ def _add_mine(verbs: Any) -> None:
 
 def _demo(arguments: argparse.Namespace) -> None:
     from raqo.workflows.demo import demo_config, run_all
-    from raqo.workflows.dual import run_dual
-    from raqo.workflows.knowledge import knowledge_config, run_knowledge
+    from raqo.workflows.knowledge.dual import run_dual
+    from raqo.workflows.knowledge.run import knowledge_config, run_knowledge
 
     overrides = (f"seed={arguments.seed}", *arguments.overrides)
     out = arguments.out or Path("runs") / ("demo" if arguments.task == "pictures" else arguments.task)

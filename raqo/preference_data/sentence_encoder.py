@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from raqo.protocols import TextEncoder
-from raqo.retrievers.sentence_encoder import SentenceEncoder
+from raqo.retrievers.dense.sentence_encoder import SentenceEncoder
 
 __all__ = ["SentenceEncoder", "text_similarities"]
 

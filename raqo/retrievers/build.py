@@ -12,8 +12,8 @@ from raqo.records import Document
 from raqo.retrievers.settings import RetrieverSettings
 
 if TYPE_CHECKING:
-    from raqo.retrievers.dual import DualQuestionEncoder
-    from raqo.retrievers.sentence_encoder import SentenceEncoder
+    from raqo.retrievers.dense.sentence_encoder import SentenceEncoder
+    from raqo.retrievers.dual.retriever import DualQuestionEncoder
 
 ModelKey = tuple[str, str, int, int, int]
 
@@ -40,7 +40,7 @@ class Encoders:
 
     def sentence(self, settings: RetrieverSettings) -> SentenceEncoder:
         """The model of a dense retriever; it is loaded at first use."""
-        from raqo.retrievers.sentence_encoder import SentenceEncoder
+        from raqo.retrievers.dense.sentence_encoder import SentenceEncoder
 
         key = _model_key(settings)
         if key not in self._sentence:
@@ -58,7 +58,7 @@ class Encoders:
         Raises:
             DataError: there is none in its folder, or a file in it was changed.
         """
-        from raqo.retrievers.dual import DualQuestionEncoder
+        from raqo.retrievers.dual.retriever import DualQuestionEncoder
 
         key = _model_key(settings)
         if key not in self._dual:
@@ -75,7 +75,7 @@ def build_encoder(settings: RetrieverSettings) -> Encoder:
         ConfigError: the name is unknown.
         DataError: weights that are missing, pickled, or do not fit the configuration.
     """
-    from raqo.retrievers.clip import ClipEncoder
+    from raqo.retrievers.clip.encoder import ClipEncoder
 
     return ClipEncoder.load(
         settings.model,
@@ -111,7 +111,7 @@ def build_retriever(
     encoders = encoders or Encoders()
     match settings.kind:
         case "clip":
-            from raqo.retrievers.clip_retriever import ClipRetriever
+            from raqo.retrievers.clip.retriever import ClipRetriever
 
             return ClipRetriever.build(
                 encoder or encoders.clip(settings),
@@ -122,15 +122,15 @@ def build_retriever(
                 image_weight=settings.image_weight,
             )
         case "bm25":
-            from raqo.retrievers.bm25 import Bm25Retriever
+            from raqo.retrievers.bm25.retriever import Bm25Retriever
 
             return Bm25Retriever.build(settings, documents, index_dir=index_dir)
         case "dense" | "lsh":
-            from raqo.retrievers.dense import DenseRetriever
+            from raqo.retrievers.dense.retriever import DenseRetriever
 
             return DenseRetriever.build(settings, encoders.sentence(settings), documents, index_dir=index_dir)
         case "dual":
-            from raqo.retrievers.dense import DenseRetriever
+            from raqo.retrievers.dense.retriever import DenseRetriever
 
             return DenseRetriever.build(settings, encoders.dual(settings), documents, index_dir=index_dir)
         case "milvus":
@@ -172,11 +172,11 @@ def _build_milvus(
     settings: RetrieverSettings, documents: Sequence[Document], encoder: Encoder | None, encoders: Encoders
 ) -> Retriever:
     if settings.milvus.method == "bm25":
-        from raqo.retrievers.milvus_bm25 import MilvusBm25Retriever
+        from raqo.retrievers.milvus.bm25 import MilvusBm25Retriever
 
         return MilvusBm25Retriever.build(settings, documents)
-    from raqo.retrievers.milvus_vectors import MilvusVectorRetriever
-    from raqo.retrievers.vector_sources import ClipVectors, SentenceVectors, VectorSource
+    from raqo.retrievers.milvus.vector_sources import ClipVectors, SentenceVectors, VectorSource
+    from raqo.retrievers.milvus.vectors import MilvusVectorRetriever
 
     source: VectorSource
     if settings.milvus.method == "clip":

@@ -9,7 +9,7 @@ from typing import Literal
 from raqo.errors import ConfigError, message, nearest
 from raqo.retrievers.fusion import FusionSettings
 from raqo.retrievers.index_settings import HammingSettings, HnswSettings, IndexSettings, IvfSettings, LshSettings
-from raqo.retrievers.milvus_settings import MilvusSettings
+from raqo.retrievers.milvus.settings import MilvusSettings
 
 OnError = Literal["fail", "skip"]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from raqo.errors import ConfigError, message, nearest
 from raqo.records import Document
-from raqo.workflows.knowledge_corpus import Corpus
-from raqo.workflows.knowledge_data import KnowledgeData
+from raqo.workflows.knowledge.corpus import Corpus
+from raqo.workflows.knowledge.data import KnowledgeData
+from raqo.workflows.knowledge.passage_file import passages_of_corpus
 from raqo.workflows.parts import Parts
-from raqo.workflows.passage_file import passages_of_corpus
 
 QUESTIONS, TRAINING_QUESTIONS = "knowledge.evaluate", "knowledge.train"
 

@@ -17,12 +17,12 @@ from raqo.records import Document, Hit, Query, Ranking
 from raqo.retrievers.build import Encoders, build_encoder, build_retriever
 from raqo.retrievers.fusion import FusionSettings
 from raqo.retrievers.index_settings import HammingSettings, HnswSettings, IvfSettings, LshSettings
-from raqo.retrievers.milvus_settings import MilvusSettings
+from raqo.retrievers.milvus.settings import MilvusSettings
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.retrievers.weighted_query import WeightedQuery
 from raqo.testing import ScriptedChat, ToyRetriever, check_retriever, toy_dataset, write_tiny_clip
-from raqo.training.dual_settings import DualSettings, DualShape
-from raqo.training.dual_start import write_start
+from raqo.training.dual.settings import DualSettings, DualShape
+from raqo.training.dual.start import write_start
 
 SMALL = {  # settings of each index, for galleries of some eighty documents
     "ivf": IvfSettings(lists=6, probes=2),

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from raqo.training.info_nce import info_nce, negative_mask
+from raqo.training.dual.info_nce import info_nce, negative_mask
 
 ALL = torch.ones(1, 3, dtype=torch.bool)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from raqo.retrievers.lsh import agreement, bits_of, draw_hyperplanes, found_probability, keys_of, project
+from raqo.retrievers.vectors.lsh import agreement, bits_of, draw_hyperplanes, found_probability, keys_of, project
 
 PLANES = np.array([[[1, 0, 0], [0, -1, 0], [1, 1, -2]]], dtype=np.float32)
 

@@ -2,7 +2,7 @@
 
 from raqo.protocols import Expanded, Resolution, Resolved
 from raqo.records import Document, Failure, FailureKind, Query
-from raqo.retrievers.bm25 import Bm25Retriever
+from raqo.retrievers.bm25.retriever import Bm25Retriever
 from raqo.retrievers.settings import RetrieverSettings
 
 PASSAGES = {

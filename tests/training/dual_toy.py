@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from raqo.training.dual_rows import DualData, DualRow
-from raqo.training.dual_settings import DualShape
+from raqo.training.dual.rows import DualData, DualRow
+from raqo.training.dual.settings import DualShape
 
 SHAPE = DualShape(
     hidden=16, layers=1, heads=2, image_size=16, patch_size=8, vocabulary=120, question_length=12, passage_length=16

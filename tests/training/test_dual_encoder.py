@@ -9,10 +9,10 @@ from dual_toy import QUESTION, SHAPE, TEXTS, write_pictures
 from PIL import Image
 
 from raqo.errors import ConfigError, DataError
-from raqo.retrievers.dual_folder import load_dual, open_pretrained, save_dual
-from raqo.retrievers.vilt_patches import embed_patches
-from raqo.training.dual_settings import DualSettings, DualShape
-from raqo.training.dual_start import new_dual, write_start
+from raqo.retrievers.dual.folder import load_dual, open_pretrained, save_dual
+from raqo.retrievers.dual.vilt_patches import embed_patches
+from raqo.training.dual.settings import DualSettings, DualShape
+from raqo.training.dual.start import new_dual, write_start
 
 
 @pytest.fixture(scope="module")

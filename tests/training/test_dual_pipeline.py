@@ -10,9 +10,9 @@ from dual_toy import QUESTION, SHAPE, TEXTS, colour_rows, write_pictures
 from torch import Tensor
 from trained_alike import ended_alike
 
-from raqo.retrievers.dual_folder import load_dual
-from raqo.training.dual_pipeline import run_dual_training, start_from
-from raqo.training.dual_settings import DualRunSettings, DualSettings
+from raqo.retrievers.dual.folder import load_dual
+from raqo.training.dual.pipeline import run_dual_training, start_from
+from raqo.training.dual.settings import DualRunSettings, DualSettings
 
 LEARNING = DualRunSettings(learning_rate=1e-2, max_steps=2, batch_size=8, save_steps=0)
 

@@ -11,11 +11,11 @@ from trained_alike import ended_alike
 from raqo.errors import ConfigError, DataError
 from raqo.preference_data.vl_ict import ClozeTriplet
 from raqo.records import Query, Question
-from raqo.retrievers.dual_folder import load_dual, read_record
-from raqo.training.dual_pipeline import run_dual_training, start_from
-from raqo.training.dual_rows import DualData, DualRow, cloze_data, question_data
-from raqo.training.dual_settings import DualRunSettings, DualSettings
-from raqo.training.dual_trainer import DualCollator
+from raqo.retrievers.dual.folder import load_dual, read_record
+from raqo.training.dual.pipeline import run_dual_training, start_from
+from raqo.training.dual.rows import DualData, DualRow, cloze_data, question_data
+from raqo.training.dual.settings import DualRunSettings, DualSettings
+from raqo.training.dual.trainer import DualCollator
 
 LEARNING = DualRunSettings(learning_rate=1e-2, max_steps=60, batch_size=8, save_steps=0)
 

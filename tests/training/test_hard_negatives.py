@@ -4,7 +4,7 @@ import pytest
 
 from raqo.records import Document, Hit, Query, Ranking
 from raqo.testing import ToyRetriever
-from raqo.training.hard_negatives import candidates, mine_hard_negatives
+from raqo.training.dual.hard_negatives import candidates, mine_hard_negatives
 
 
 def _ranking(hits: int) -> Ranking:

@@ -4,7 +4,7 @@ from raqo.agents.term_weights import TermWeights, weigh
 from raqo.errors import ConfigError
 from raqo.protocols import Resolution
 from raqo.records import Document, Query
-from raqo.retrievers.bm25 import Bm25Retriever
+from raqo.retrievers.bm25.retriever import Bm25Retriever
 from raqo.retrievers.settings import RetrieverSettings
 
 QUERY = Query("q", "What does this animal eat?", "deer.png")

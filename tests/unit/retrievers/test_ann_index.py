@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from raqo.errors import ConfigError
-from raqo.retrievers.dense_index import EMBEDDINGS, DenseIndex
-from raqo.retrievers.finders import with_finder
 from raqo.retrievers.index_folder import IndexIdentity, write_index
 from raqo.retrievers.index_settings import HammingSettings, HnswSettings, IndexSettings, IvfSettings, LshSettings
+from raqo.retrievers.vectors.dense_index import EMBEDDINGS, DenseIndex
+from raqo.retrievers.vectors.finders import with_finder
 
 FINDERS: dict[str, tuple[IndexSettings, float]] = {  # and the least recall of the ten nearest
     "ivf": (IvfSettings(lists=30, probes=8), 0.95),

@@ -17,8 +17,8 @@ from rank_bm25 import BM25Okapi
 
 from raqo.errors import ConfigError, DataError, FingerprintError
 from raqo.records import Document, Query
-from raqo.retrievers.bm25 import Bm25Retriever
-from raqo.retrievers.bm25_engines import Bm25s, RankBm25
+from raqo.retrievers.bm25.engines import Bm25s, RankBm25
+from raqo.retrievers.bm25.retriever import Bm25Retriever
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.retrievers.weighted_query import WeightedQuery
 from raqo.retrievers.words import words

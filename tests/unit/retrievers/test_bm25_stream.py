@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from raqo.errors import DataError, RunFolderError
 from raqo.records import Document, Query
-from raqo.retrievers import bm25_build
-from raqo.retrievers.bm25 import Bm25Retriever
-from raqo.retrievers.bm25_build import file_origin
-from raqo.retrievers.bm25_postings import Postings
-from raqo.retrievers.mapped_ids import MappedIds, position_of
+from raqo.retrievers.bm25 import build as bm25_build
+from raqo.retrievers.bm25.build import file_origin
+from raqo.retrievers.bm25.mapped_ids import MappedIds, position_of
+from raqo.retrievers.bm25.postings import Postings
+from raqo.retrievers.bm25.retriever import Bm25Retriever
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.retrievers.weighted_query import WeightedQuery
 from raqo.testing import check_retriever, toy_dataset

@@ -12,8 +12,8 @@ from PIL import Image
 
 from raqo.errors import ConfigError, DataError
 from raqo.protocols import Encoder
-from raqo.retrievers.clip import ClipEncoder
-from raqo.retrievers.clip_loading import load_clip
+from raqo.retrievers.clip.encoder import ClipEncoder
+from raqo.retrievers.clip.loading import load_clip
 from raqo.sample.tokenizer import train_tokenizer
 from raqo.testing import write_tiny_clip
 

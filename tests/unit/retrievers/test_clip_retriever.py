@@ -9,10 +9,10 @@ from PIL import Image
 
 from raqo.errors import DataError, FingerprintError, RunFolderError
 from raqo.records import Document, Query, Ranking
-from raqo.retrievers.clip import ClipEncoder
-from raqo.retrievers.clip_retriever import ClipRetriever
-from raqo.retrievers.dense_index import EMBEDDINGS
+from raqo.retrievers.clip.encoder import ClipEncoder
+from raqo.retrievers.clip.retriever import ClipRetriever
 from raqo.retrievers.index_settings import HnswSettings
+from raqo.retrievers.vectors.dense_index import EMBEDDINGS
 from raqo.testing import write_tiny_clip
 
 

@@ -8,12 +8,12 @@ from word_encoder import WordEncoder
 
 from raqo.errors import ConfigError, DataError, FingerprintError
 from raqo.records import Document, Query
-from raqo.retrievers import dense
 from raqo.retrievers.build import Encoders
-from raqo.retrievers.dense import DenseRetriever
-from raqo.retrievers.dense_index import EMBEDDINGS
-from raqo.retrievers.sentence_encoder import SentenceEncoder
+from raqo.retrievers.dense import retriever as dense
+from raqo.retrievers.dense.retriever import DenseRetriever
+from raqo.retrievers.dense.sentence_encoder import SentenceEncoder
 from raqo.retrievers.settings import RetrieverSettings
+from raqo.retrievers.vectors.dense_index import EMBEDDINGS
 
 DENSE = RetrieverSettings(kind="dense")
 TEXTS = ["red boat", "blue boat", "dog by the sea", "cat", "fir tree", "old house", "boat"]

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raqo.errors import DataError, RunFolderError
-from raqo.retrievers.dense_index import EMBEDDINGS, DenseIndex
 from raqo.retrievers.index_folder import IndexIdentity, Manifest, is_valid, read_manifest, write_index
+from raqo.retrievers.vectors.dense_index import EMBEDDINGS, DenseIndex
 
 IDENTITY = IndexIdentity(model="m", weights="w", gallery="g")
 

@@ -10,11 +10,11 @@ from PIL import Image
 from raqo.errors import ConfigError, DataError
 from raqo.records import Document, Query
 from raqo.retrievers.build import Encoders, build_retriever, model_fingerprint
-from raqo.retrievers.dual import DualQuestionEncoder
-from raqo.retrievers.dual_folder import load_dual
+from raqo.retrievers.dual.folder import load_dual
+from raqo.retrievers.dual.retriever import DualQuestionEncoder
 from raqo.retrievers.settings import RetrieverSettings
-from raqo.training.dual_settings import DualSettings, DualShape
-from raqo.training.dual_start import write_start
+from raqo.training.dual.settings import DualSettings, DualShape
+from raqo.training.dual.start import write_start
 
 TEXTS = ["a red boat", "a dog by the sea", "an old house", "a red boat", "the fir tree stands on a hill and waits"]
 DOCUMENTS = [Document(f"d{row}", text=text) for row, text in enumerate(TEXTS)]

@@ -9,8 +9,8 @@ from word_encoder import WordEncoder
 from raqo.errors import ConfigError, DataError
 from raqo.protocols import Retriever
 from raqo.records import Document, Query
-from raqo.retrievers.bm25 import Bm25Retriever
-from raqo.retrievers.dense import DenseRetriever
+from raqo.retrievers.bm25.retriever import Bm25Retriever
+from raqo.retrievers.dense.retriever import DenseRetriever
 from raqo.retrievers.fusion import FusionSettings, reciprocal_rank_fusion
 from raqo.retrievers.hybrid import HybridRetriever
 from raqo.retrievers.settings import RetrieverSettings

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 
 from raqo.retrievers.index_settings import LshSettings
-from raqo.retrievers.lsh import agreement, bits_of, draw_hyperplanes, found_probability, keys_of, probed_keys, project
-from raqo.retrievers.lsh_index import LshTables
+from raqo.retrievers.vectors.lsh import (
+    agreement,
+    bits_of,
+    draw_hyperplanes,
+    found_probability,
+    keys_of,
+    probed_keys,
+    project,
+)
+from raqo.retrievers.vectors.lsh_index import LshTables
 
 
 def _unit(rng: np.random.Generator, *shape: int) -> np.ndarray:  # type: ignore[type-arg]

@@ -9,9 +9,9 @@ import pytest
 
 from raqo.errors import ConfigError
 from raqo.retrievers.index_settings import LshSettings
-from raqo.retrievers.lsh import draw_hyperplanes
-from raqo.retrievers.lsh_index import LshTables
-from raqo.retrievers.lsh_tuning import tune
+from raqo.retrievers.vectors.lsh import draw_hyperplanes
+from raqo.retrievers.vectors.lsh_index import LshTables
+from raqo.retrievers.vectors.lsh_tuning import tune
 
 
 def _clustered(count: int, dimension: int = 32, *, spread: float = 0.6, seed: int = 0) -> np.ndarray:  # type: ignore[type-arg]

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raqo.errors import DataError, RunFolderError
-from raqo.retrievers import mapped_texts
-from raqo.retrievers.mapped_texts import LETTERS, RECORD, SPANS, MappedTexts, TextWriter, texts_folder
+from raqo.retrievers.bm25 import mapped_texts
+from raqo.retrievers.bm25.mapped_texts import LETTERS, RECORD, SPANS, MappedTexts, TextWriter, texts_folder
 
 TEXTS = {"c": "a red boat", "a": "ein Haus mit Überdachung", "b": "", "ü": "犬 und 🐈", "B": "a red boat"}
 

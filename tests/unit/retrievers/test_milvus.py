@@ -22,13 +22,13 @@ from raqo.errors import ConfigError, DataError, MissingExtraError, RunFolderErro
 from raqo.records import Document, Query
 from raqo.retrievers.build import Encoders, build_retriever, model_fingerprint
 from raqo.retrievers.index_settings import HnswSettings, IvfSettings
-from raqo.retrievers.milvus_bm25 import MilvusBm25Retriever
-from raqo.retrievers.milvus_connection import connect, disconnect
-from raqo.retrievers.milvus_rows import Row, insertions, key_of, read_id, stored_id
-from raqo.retrievers.milvus_settings import MilvusSettings
-from raqo.retrievers.milvus_vectors import MilvusVectorRetriever
+from raqo.retrievers.milvus.bm25 import MilvusBm25Retriever
+from raqo.retrievers.milvus.connection import connect, disconnect
+from raqo.retrievers.milvus.rows import Row, insertions, key_of, read_id, stored_id
+from raqo.retrievers.milvus.settings import MilvusSettings
+from raqo.retrievers.milvus.vector_sources import SentenceVectors
+from raqo.retrievers.milvus.vectors import MilvusVectorRetriever
 from raqo.retrievers.settings import SENTENCE_MODEL, RetrieverSettings
-from raqo.retrievers.vector_sources import SentenceVectors
 
 TEXTS = [Document(str(row), text=text) for row, text in enumerate(("a red boat", "a blue dog", "a green tree"))]
 
@@ -143,10 +143,10 @@ def test_whole_galleries_are_used_again_and_never_mixed(url: str) -> None:
 KILLED = """
 import os, signal, sys
 from raqo.records import Document
-from raqo.retrievers.milvus_settings import MilvusSettings
-from raqo.retrievers.milvus_vectors import MilvusVectorRetriever
+from raqo.retrievers.milvus.settings import MilvusSettings
+from raqo.retrievers.milvus.vectors import MilvusVectorRetriever
 from raqo.retrievers.settings import RetrieverSettings
-from raqo.retrievers.vector_sources import SentenceVectors
+from raqo.retrievers.milvus.vector_sources import SentenceVectors
 sys.path[:0] = sys.argv[2:]
 from milvus_galleries import passages
 from word_encoder import WordEncoder

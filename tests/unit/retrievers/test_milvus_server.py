@@ -17,13 +17,13 @@ from word_encoder import WordEncoder
 from raqo.errors import ConfigError, RunFolderError
 from raqo.records import Document, Query
 from raqo.retrievers.build import build_retriever
-from raqo.retrievers.milvus_collection import MilvusCollection
-from raqo.retrievers.milvus_layout import WordLayout
-from raqo.retrievers.milvus_rows import Row
-from raqo.retrievers.milvus_settings import MilvusSettings
-from raqo.retrievers.milvus_vectors import MilvusVectorRetriever
+from raqo.retrievers.milvus.collection import MilvusCollection
+from raqo.retrievers.milvus.layout import WordLayout
+from raqo.retrievers.milvus.rows import Row
+from raqo.retrievers.milvus.settings import MilvusSettings
+from raqo.retrievers.milvus.vector_sources import SentenceVectors
+from raqo.retrievers.milvus.vectors import MilvusVectorRetriever
 from raqo.retrievers.settings import RetrieverSettings
-from raqo.retrievers.vector_sources import SentenceVectors
 from raqo.testing import check_retriever, toy_dataset
 
 SECRET = "root:Sesame-Open"

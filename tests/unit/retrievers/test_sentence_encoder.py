@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from raqo.errors import ConfigError
-from raqo.retrievers.sentence_encoder import SentenceEncoder
+from raqo.retrievers.dense.sentence_encoder import SentenceEncoder
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "boat", "dog", "##s"]
 

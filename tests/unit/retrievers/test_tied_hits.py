@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from raqo.errors import DataError
 from raqo.records import Hit
-from raqo.retrievers.tied_hits import MOST_HITS, best_hits
+from raqo.retrievers.milvus.tied_hits import MOST_HITS, best_hits
 
 
 class Engine:

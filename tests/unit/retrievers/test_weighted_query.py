@@ -7,7 +7,7 @@ import pytest
 
 from raqo.errors import DataError
 from raqo.records import Document, Query
-from raqo.retrievers.bm25 import Bm25Retriever
+from raqo.retrievers.bm25.retriever import Bm25Retriever
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.retrievers.weighted_query import WeightedQuery
 

@@ -11,7 +11,7 @@ import pytest
 
 from raqo.errors import ConfigError
 from raqo.records import Document, KnowledgeDataset, Query
-from raqo.retrievers.bm25 import Bm25Retriever
+from raqo.retrievers.bm25.retriever import Bm25Retriever
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.sample.drawing import render
 from raqo.sample.knowledge import QUESTIONS, knowledge_dataset, questions_about

@@ -12,11 +12,11 @@ from raqo.evaluation.pseudo_relevance import PseudoRelevance
 from raqo.preference_data.vl_ict import ClozeTriplet
 from raqo.records import Document, KnowledgeDataset, Query, Question
 from raqo.retrievers.build import build_retriever
-from raqo.retrievers.dual_folder import load_dual, read_record
+from raqo.retrievers.dual.folder import load_dual, read_record
 from raqo.retrievers.settings import RetrieverSettings
-from raqo.training.dual_settings import DualRunSettings, DualSettings, DualShape
-from raqo.workflows.dual import BASELINE, compare, run_dual, train_dual
-from raqo.workflows.knowledge import knowledge_config
+from raqo.training.dual.settings import DualRunSettings, DualSettings, DualShape
+from raqo.workflows.knowledge.dual import BASELINE, compare, run_dual, train_dual
+from raqo.workflows.knowledge.run import knowledge_config
 
 SHAPE = DualShape(hidden=16, layers=1, heads=2, image_size=16, patch_size=8, vocabulary=100)
 SHORT = DualRunSettings(max_steps=2, batch_size=8, save_steps=0)

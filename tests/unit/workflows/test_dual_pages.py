@@ -6,7 +6,7 @@ import pytest
 
 from raqo.config import PagesSettings
 from raqo.errors import DataError
-from raqo.workflows.dual_pages import read_pages
+from raqo.workflows.knowledge.dual_pages import read_pages
 
 COLUMNS = ("language", "page_title", "image_url", "caption_reference_description", "context_page_description")
 CONTEXT = "A boat floats. It carries people."

@@ -7,8 +7,8 @@ import pytest
 from raqo.cli import main
 from raqo.errors import ConfigError
 from raqo.preference_data.trace_log import read_traces
-from raqo.workflows.knowledge import knowledge_config
-from raqo.workflows.knowledge_systems import BASELINE
+from raqo.workflows.knowledge.run import knowledge_config
+from raqo.workflows.knowledge.systems import BASELINE
 
 SMALL = ("knowledge.train.limit=6", "knowledge.evaluate.limit=6", "feedback.vocabulary=300")
 

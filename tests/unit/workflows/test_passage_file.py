@@ -20,10 +20,10 @@ from raqo.preference_data.sources.knowledge import distinct_passages
 from raqo.records import Document, Query
 from raqo.sample.weights import BASE_LM_DIR
 from raqo.workflows.galleries import gallery_names, open_gallery
-from raqo.workflows.knowledge_corpus import READ, Corpus
-from raqo.workflows.knowledge_data import KnowledgeData
+from raqo.workflows.knowledge.corpus import READ, Corpus
+from raqo.workflows.knowledge.data import KnowledgeData
+from raqo.workflows.knowledge.passage_file import PassageFile, counted
 from raqo.workflows.parts import Parts
-from raqo.workflows.passage_file import PassageFile, counted
 
 WORDS = ("boat", "harbour", "light", "sail", "rope", "anchor", "gull", "wave", "tide", "pier", "crab", "shell", "storm")
 CONFIG = """
@@ -160,7 +160,7 @@ def test_the_loop_runs_on_a_corpus_on_disk_as_on_one_in_memory(
     assert main([*asked, str(run)]) == 0
     stored = json.loads(capsys.readouterr().out)
     with monkeypatch.context() as patch:
-        patch.setattr("raqo.workflows.passage_file._stores", lambda settings: False)
+        patch.setattr("raqo.workflows.knowledge.passage_file._stores", lambda settings: False)
         assert main([*asked, str(config.parent / "held")]) == 0
     held = json.loads(capsys.readouterr().out)
     for report in (stored, held):
@@ -290,7 +290,7 @@ def test_other_retrievers_hold_the_passages(
     assert isinstance(documents, tuple)
     assert len(documents) == 300
     assert "memory" not in capsys.readouterr().err
-    monkeypatch.setattr("raqo.workflows.passage_file.LARGE", 1000)
+    monkeypatch.setattr("raqo.workflows.knowledge.passage_file.LARGE", 1000)
     assert open_gallery(parts).documents == documents
     assert "corpus.jsonl: 0.0 GiB of passages will be held in memory" in capsys.readouterr().err
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from raqo.agents.chat.client import OpenAIChat
-from raqo.agents.chat.settings import ChatSettings
+from raqo.agents.chat.settings import ChatSettings, FlowSettings
 from raqo.agents.rewriter import LocalRewriter, RewriterSettings
 from raqo.agents.served_rewriter import served_rewriter
 from raqo.errors import ConfigError, DataError
@@ -49,8 +49,9 @@ def key() -> Iterator[None]:
 
 
 def test_served_rewrites_equal_local_ones(base_url: str) -> None:
+    flow = FlowSettings(max_concurrency=4, attempt_timeout_s=900.0, deadline_s=3600.0)
     settings = ChatSettings(
-        preset="transformers-serve", model="rewriter", base_url=base_url, api_key_env="RAQO_TEST_KEY"
+        preset="transformers-serve", model="rewriter", base_url=base_url, api_key_env="RAQO_TEST_KEY", flow=flow
     )
     served = served_rewriter(OpenAIChat(settings), BASE_LM_DIR, settings=SETTINGS)
     local = LocalRewriter(BASE_LM_DIR, settings=SETTINGS)

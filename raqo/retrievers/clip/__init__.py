@@ -1,0 +1,1 @@
+"""Texts and pictures searched by an open_clip model."""

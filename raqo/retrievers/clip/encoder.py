@@ -1,0 +1,172 @@
+"""Texts and pictures to unit vectors with an open_clip model."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from raqo.protocols import FloatArray
+from raqo.retrievers.clip.loading import LoadedClip, load_clip
+from raqo.retrievers.clip.text import encode_tokens, text_ends
+from raqo.retrievers.encodable import encodable
+from raqo.retrievers.images import open_image
+
+LENGTH_STEP = 8
+"""Texts are cut to a multiple of this many tokens, so that few shapes occur."""
+
+TOKENIZED_AT_ONCE = 128
+"""Batches of texts tokenized and sorted by length together."""
+
+
+class ClipEncoder:
+    """An `Encoder` over open_clip, in float32.
+
+    Texts are grouped by length and cut, which changes nothing (`clip_text`) and makes short ones several times cheaper.
+    Their vectors are kept, up to a bound. Pictures are decoded by threads that run at most a batch ahead of the model,
+    so memory does not grow with their number.
+
+    The model always sees whole batches; a short one is filled up with repeats. BLAS and oneDNN sum in another order for
+    another shape, and a vector must not depend on its neighbours in the last digit: mining that is resumed half way
+    meets its queries in other batches and has to arrive at the same numbers.
+    """
+
+    def __init__(self, loaded: LoadedClip, *, batch_size: int = 32, workers: int = 4, text_cache: int = 50_000) -> None:
+        self._clip = loaded
+        self._batch_size = batch_size
+        self._workers = workers
+        self._cache: OrderedDict[str, FloatArray] = OrderedDict()
+        self._cache_limit = text_cache
+        self._device = next(loaded.model.parameters()).device
+
+    @classmethod
+    def load(
+        cls, source: str, *, device: str = "auto", batch_size: int = 32, workers: int = 4, text_cache: int = 50_000
+    ) -> ClipEncoder:
+        """Load ``open_clip:NAME/TAG`` (downloaded once), ``local-dir:FOLDER`` or a folder.
+
+        A folder holds ``open_clip_config.json``, ``open_clip_model.safetensors`` and, where the configuration names an
+        ``hf_tokenizer_name``, the tokenizer.
+
+        Raises:
+            ConfigError: the name is unknown.
+            DataError: weights that are missing, pickled, or do not fit the configuration.
+        """
+        where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        return cls(load_clip(source, where), batch_size=batch_size, workers=workers, text_cache=text_cache)
+
+    @property
+    def fingerprint(self) -> str:
+        """``NAME@HASH``: the model's name, and the hash of its weights and configuration."""
+        return f"{self._clip.name}@{self._clip.weights}"
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens of a text that the model reads, special tokens included."""
+        return int(self._clip.tokenizer.context_length)
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special tokens included, before any truncation."""
+        tokenizer, valid = self._clip.tokenizer, [encodable(text) for text in texts]
+        if not valid:
+            return []
+        if not hasattr(tokenizer, "tokenizer"):  # open_clip's own byte-pair tokenizer; start and end token come on top
+            return [len(tokenizer.encode(text)) + 2 for text in valid]
+        clean = [tokenizer.clean_fn(text) for text in valid]
+        return [len(ids) for ids in tokenizer.tokenizer(clean, truncation=False, verbose=False)["input_ids"]]
+
+    def encode_texts(self, texts: Sequence[str]) -> FloatArray:
+        """Encode to float32 of shape (n, d) with rows of unit length; longer texts are cut at `context_length`."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._cache]
+        vectors = dict(zip(new, self._embed_texts(new), strict=True))
+        rows = [vectors[text] if text in vectors else self._cache[text] for text in texts]
+        self._remember(texts, vectors)
+        return np.stack(rows) if rows else self._empty()
+
+    def encode_images(self, paths: Sequence[str]) -> FloatArray:
+        """Encode image files to float32 of shape (n, d) with rows of unit length.
+
+        Raises:
+            DataError: a file cannot be read (`images.open_image`); nothing is returned then.
+        """
+        unique = list(dict.fromkeys(paths))
+        batches = _batched(self._pixels(unique), self._batch_size)
+        encoded = [self._run(self._encode_pixels, torch.stack(batch)) for batch in batches]
+        if not encoded:
+            return self._empty()
+        rows = {path: row for row, path in enumerate(unique)}
+        return np.concatenate(encoded)[[rows[path] for path in paths]]
+
+    def _embed_texts(self, texts: list[str]) -> Iterator[FloatArray]:
+        chunk = self._batch_size * TOKENIZED_AT_ONCE
+        for start in range(0, len(texts), chunk):
+            ids = self._clip.tokenizer([encodable(text) for text in texts[start : start + chunk]])
+            vectors: dict[int, FloatArray] = {}
+            for length, rows in self._by_length(ids):
+                found = self._run(self._encode_tokens, ids[rows, :length])
+                vectors.update(zip(rows.tolist(), (row.copy() for row in found), strict=True))  # keeps no batch alive
+            yield from (vectors[row] for row in range(len(ids)))
+
+    def _by_length(self, ids: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Batches of rows that need equally many tokens, rounded up to `LENGTH_STEP`."""
+        steps = text_ends(self._clip.model, ids) // LENGTH_STEP + 1
+        for step in steps.unique().tolist():
+            rows = (steps == step).nonzero().flatten()
+            for start in range(0, len(rows), self._batch_size):
+                yield min(step * LENGTH_STEP, ids.shape[1]), rows[start : start + self._batch_size]
+
+    def _encode_pixels(self, pixels: Tensor) -> Tensor:
+        features: Tensor = self._clip.model.encode_image(pixels.contiguous(memory_format=torch.channels_last))
+        return features
+
+    def _encode_tokens(self, ids: Tensor) -> Tensor:
+        return encode_tokens(self._clip.model, ids)
+
+    def _run(self, encode: Callable[[Tensor], Tensor], batch: Tensor) -> FloatArray:
+        count = len(batch)
+        if count < self._batch_size:
+            batch = batch[torch.arange(self._batch_size) % count]
+        with torch.inference_mode():
+            features = encode(batch.to(self._device))[:count].float()
+            vectors: FloatArray = torch.nn.functional.normalize(features, dim=-1).cpu().numpy()
+        return vectors
+
+    def _pixels(self, paths: list[str]) -> Iterator[Tensor]:
+        """Decoded pictures in order, read ahead by at most a batch."""
+        waiting: deque[Future[Tensor]] = deque()
+        with ThreadPoolExecutor(self._workers) as pool:
+            try:
+                for path in paths:
+                    waiting.append(pool.submit(lambda one: self._clip.transform(open_image(one)), path))
+                    if len(waiting) > self._batch_size:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _remember(self, texts: Sequence[str], vectors: dict[str, FloatArray]) -> None:
+        self._cache.update(vectors)
+        for text in dict.fromkeys(texts):
+            self._cache.move_to_end(text)
+        while len(self._cache) > self._cache_limit:
+            self._cache.popitem(last=False)
+
+    def _empty(self) -> FloatArray:
+        return self._run(self._encode_tokens, self._clip.tokenizer(["a"]))[:0]
+
+
+def _batched(items: Iterator[Tensor], size: int) -> Iterator[list[Tensor]]:
+    batch: list[Tensor] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

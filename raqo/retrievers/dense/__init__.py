@@ -1,0 +1,1 @@
+"""Texts searched by a sentence encoder."""

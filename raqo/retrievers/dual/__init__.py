@@ -1,0 +1,1 @@
+"""Passages searched by a question and its picture: ViLT and BERT."""

@@ -1,0 +1,1 @@
+"""Unit vectors on disk, searched exactly or among candidates."""

@@ -1,0 +1,1 @@
+"""Questions about pictures: the expansion loop, its preferences, and the dual encoder."""
