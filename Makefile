@@ -24,8 +24,12 @@ test-all: $(VENV)/.ready
 test-engines: $(VENV)/.ready $(ENGINES)/.ready
 	RAQO_ENGINES=1 RAQO_ENGINE_PYTHON=$(abspath $(ENGINES))/bin/python $(BIN)/pytest tests/engines -m engine $(ARGS)
 
+# half an hour; 5 GB for rank_bm25 at a million passages
 bench: $(VENV)/.ready
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/python benchmarks/retrieval.py
+	$(BIN)/python benchmarks/bm25.py --passages 200000 --passages 1000000 --slow-queries 3
+	$(BIN)/python benchmarks/lsh.py
 	$(BIN)/python benchmarks/mining.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/chat.py
