@@ -27,7 +27,7 @@ class RewriterSettings:
     """How the rewriter generates; decoding is deterministic (greedy, or beams for several rewrites).
 
     Attributes:
-        batch_size: prompts generated at once.
+        batch_size: prompts generated at once, on a CPU in each thread; a GPU has room for more.
         max_new_tokens: the most tokens of an answer.
         dtype: bfloat16 is faster on new processors, but near ties may fall otherwise than in float32.
         device: ``auto`` takes the first CUDA device, else the CPU.
@@ -35,7 +35,7 @@ class RewriterSettings:
         api_key_env: environment variable with that endpoint's key, if it asks for one.
     """
 
-    batch_size: int = 128
+    batch_size: int = 32
     max_new_tokens: int = 64
     dtype: Literal["float32", "bfloat16"] = "float32"
     device: str = "auto"
@@ -87,6 +87,8 @@ class LocalRewriter:
         return self._answer([render_rewrite(text, some) for text, some in zip(texts, concepts, strict=True)], n=n)
 
     def _answer(self, prompts: Sequence[str], *, n: int) -> list[list[str]]:
+        from raqo._torch_threads import run_batches
+
         # half a surrogate pair, as JSON may hold, cannot be tokenised
         prompts = [prompt.encode("utf-8", "replace").decode() for prompt in prompts]
         distinct = list(dict.fromkeys(prompts))
@@ -103,9 +105,11 @@ class LocalRewriter:
         )
         answers: dict[str, list[str]] = {}
         size = self._settings.batch_size if n == 1 else max(1, self._settings.batch_size // (2 * n))
-        for start in range(0, len(order), size):
-            batch = order[start : start + size]
-            answers.update(zip(batch, self._generate([ids[prompt] for prompt in batch], n), strict=True))
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        rows = ([ids[prompt] for prompt in batch] for batch in batches)
+        generated = run_batches(functools.partial(self._generate, n=n), rows, self._model.device)
+        for batch, texts in zip(batches, generated, strict=True):
+            answers.update(zip(batch, texts, strict=True))
         return [answers.get(prompt, []) for prompt in prompts]
 
     def _generate(self, rows: Sequence[list[int]], n: int) -> list[list[str]]:

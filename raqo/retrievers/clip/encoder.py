@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from raqo._torch_threads import run_batches
 from raqo.protocols import FloatArray
 from raqo.retrievers.clip.loading import LoadedClip, load_clip
 from raqo.retrievers.clip.text import encode_tokens, text_ends
@@ -95,7 +96,7 @@ class ClipEncoder:
         """
         unique = list(dict.fromkeys(paths))
         batches = _batched(self._pixels(unique), self._batch_size)
-        encoded = [self._run(self._encode_pixels, torch.stack(batch)) for batch in batches]
+        encoded = list(run_batches(self._embed_pixels, batches, self._device))
         if not encoded:
             return self._empty()
         rows = {path: row for row, path in enumerate(unique)}
@@ -106,8 +107,9 @@ class ClipEncoder:
         for start in range(0, len(texts), chunk):
             ids = self._clip.tokenizer([encodable(text) for text in texts[start : start + chunk]])
             vectors: dict[int, FloatArray] = {}
-            for length, rows in self._by_length(ids):
-                found = self._run(self._encode_tokens, ids[rows, :length])
+            batches = list(self._by_length(ids))
+            embedded = run_batches(self._embed_tokens, (ids[rows, :length] for length, rows in batches), self._device)
+            for (_, rows), found in zip(batches, embedded, strict=True):
                 vectors.update(zip(rows.tolist(), (row.copy() for row in found), strict=True))  # keeps no batch alive
             yield from (vectors[row] for row in range(len(ids)))
 
@@ -118,6 +120,12 @@ class ClipEncoder:
             rows = (steps == step).nonzero().flatten()
             for start in range(0, len(rows), self._batch_size):
                 yield min(step * LENGTH_STEP, ids.shape[1]), rows[start : start + self._batch_size]
+
+    def _embed_pixels(self, pixels: list[Tensor]) -> FloatArray:
+        return self._run(self._encode_pixels, torch.stack(pixels))
+
+    def _embed_tokens(self, ids: Tensor) -> FloatArray:
+        return self._run(self._encode_tokens, ids)
 
     def _encode_pixels(self, pixels: Tensor) -> Tensor:
         features: Tensor = self._clip.model.encode_image(pixels.contiguous(memory_format=torch.channels_last))
