@@ -106,7 +106,8 @@ def rescale_rewards(rewards: Tensor, mask: Tensor, *, how: Rescale, scale: float
         count = mask.sum(1, keepdim=True).clamp(min=1)
         low = rewards.masked_fill(~mask, 0.0).sum(1, keepdim=True) / count
         spread = ((rewards - low).masked_fill(~mask, 0.0).square().sum(1, keepdim=True) / count).sqrt()
-    tiny = torch.finfo(rewards.dtype).eps * rewards.masked_fill(~mask, 0.0).abs().amax(1, keepdim=True)
+    # the mean of equal rewards is off by the rounding of their sum
+    tiny = torch.finfo(rewards.dtype).eps * rewards.masked_fill(~mask, 0.0).abs().amax(1, keepdim=True) * mask.size(1)
     rescaled = torch.where(spread > tiny, (rewards - low) / spread, torch.zeros_like(rewards))
     return rescaled.masked_fill(~mask, 0.0)
 

@@ -97,8 +97,11 @@ def test_zscore_is_of_mean_zero_and_deviation_one() -> None:
 
 
 @pytest.mark.parametrize("how", ["minmax", "zscore"])
-def test_a_list_of_ties_has_no_spread(how: str) -> None:
-    assert rescale_rewards(torch.tensor([[0.31, 0.31, 0.31]]), torch.ones(1, 3).bool(), how=how).tolist() == [[0, 0, 0]]
+@pytest.mark.parametrize("length", [3, 7, 20])
+def test_a_list_of_ties_has_no_spread(how: str, length: int) -> None:
+    for dtype in (torch.float32, torch.float64):
+        rewards = torch.tensor([[share] * length for share in (0.31, 0.47, 0.7, 123.4)], dtype=dtype)
+        assert not rescale_rewards(rewards, torch.ones(4, length).bool(), how=how).any()
 
 
 def test_ranking_accuracy_counts_pairs_and_tops() -> None:
