@@ -1,7 +1,7 @@
 """Small models on a CPU: batches side by side, each in one thread of torch.
 
-torch would split each operation over all threads instead. For operations this small the threads then mostly wait for
-each other, and many times over where the machine has other work (docs/experiments.md).
+torch would split each operation over all threads instead, which takes several times as long for operations this
+small, and more where the machine has other work (docs/experiments.md).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from raqo import __version__
 from raqo.config import IfExists, RunConfig
 from raqo.errors import ConfigError, message
 from raqo.evaluation.knowledge_report import format_rows, row
-from raqo.evaluation.pseudo_relevance import PseudoRelevance, score_rankings
+from raqo.evaluation.pseudo_relevance import PseudoRelevance, answers_of, relevance, score_rankings
 from raqo.files import write_json
 from raqo.preference_data.vl_ict import ClozeTriplet
 from raqo.protocols import Retriever
@@ -28,6 +29,8 @@ from raqo.workflows.run_folder import open_run
 
 # hits searched for each question; the metrics look at the first five
 DEPTH = 10
+# passages among which right ones are looked for, where a question names none
+SEARCHED = 100
 BASELINE = "retriever, question only"
 
 
@@ -63,7 +66,8 @@ def run_dual(config: RunConfig, out: Path, *, if_exists: IfExists = "replace") -
     retriever, seconds = parts.gallery(data.test.documents), dict[str, float]()
     first = retriever if data.train.documents is data.test.documents else parts.gallery(data.train.documents)
     settings = replace(config.dual, seed=config.seed)
-    model = train_dual(data.train, settings, folder.models, retriever=first, pages=pages, seconds=seconds)
+    train = with_targets(data.train, first, data.mode)
+    model = train_dual(train, settings, folder.models, retriever=first, pages=pages, seconds=seconds)
     asked = [question.query for question in data.test.questions]
     blind = [replace(query, image=None) for query in asked]
     dual = Parts(replace(config, retriever=RetrieverSettings(kind="dual", model=str(model)))).gallery(
@@ -82,6 +86,20 @@ def run_dual(config: RunConfig, out: Path, *, if_exists: IfExists = "replace") -
     folder.save(config)
     write_json(folder.report, report)
     return table, folder.report
+
+
+def with_targets(dataset: KnowledgeDataset, retriever: Retriever, mode: PseudoRelevance) -> KnowledgeDataset:
+    """Where a question names no right passage: those found for it and its caption that hold an answer."""
+    texts = {document.doc_id: document.text or "" for document in dataset.documents}
+    unnamed = [one for one in dataset.questions if not one.targets]
+    asked = [Query(one.query.query_id, f"{one.query.text} {one.caption}") for one in unnamed]
+    right: dict[str, tuple[str, ...]] = {}
+    for question, ranking in zip(unnamed, retriever.search(asked, k=SEARCHED), strict=True):
+        ids = [hit.doc_id for hit in ranking.hits]
+        holds = relevance([texts[doc_id] for doc_id in ids], answers_of(question, mode.answers), mode.match)
+        right[question.query.query_id] = tuple(compress(ids, holds))
+    found = [replace(one, targets=one.targets or right[one.query.query_id]) for one in dataset.questions]
+    return replace(dataset, questions=tuple(found))
 
 
 def train_dual(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from raqo.retrievers.build import build_retriever
 from raqo.retrievers.dual.folder import load_dual, read_record
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.training.dual.settings import DualRunSettings, DualSettings, DualShape
-from raqo.workflows.knowledge.dual import BASELINE, compare, run_dual, train_dual
+from raqo.workflows.knowledge.dual import BASELINE, compare, run_dual, train_dual, with_targets
 from raqo.workflows.knowledge.run import knowledge_config
 
 SHAPE = DualShape(hidden=16, layers=1, heads=2, image_size=16, patch_size=8, vocabulary=100)
@@ -55,6 +56,20 @@ def test_each_run_starts_from_the_one_before_and_is_taken_the_second_time(
         assert read_record(after)["made_from"]["inputs"]["start"] == load_dual(before).weights
     made = [(folder / "dual.json").stat().st_mtime_ns for folder in folders[1:]]
     assert [(folder / "dual.json").stat().st_mtime_ns for folder in train()[1:]] == made
+
+
+def test_questions_without_a_named_passage_learn_from_found_ones_that_hold_an_answer(
+    task: KnowledgeDataset, tmp_path: Path
+) -> None:
+    bm25 = build_retriever(RetrieverSettings(kind="bm25"), DOCUMENTS, index_dir=tmp_path)
+    first, second, third = task.questions[:3]
+    asked = (
+        replace(first, targets=(), answers={"passage 7 ": 1.0}),
+        second,
+        replace(third, targets=(), answers={"nowhere": 1.0}),
+    )
+    found = with_targets(replace(task, questions=asked), bm25, PseudoRelevance())
+    assert [one.targets for one in found.questions] == [("p07",), second.targets, ()]
 
 
 def test_systems_are_compared_with_the_first(task: KnowledgeDataset, tmp_path: Path) -> None:
