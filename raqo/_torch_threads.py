@@ -13,20 +13,33 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+from torch import Tensor, nn
+
+SMALL = 50_000_000
+"""Parameters up to which a model is small."""
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
 
-def run_batches(
-    function: Callable[[Batch], Result], batches: Iterable[Batch], device: torch.device
-) -> Iterator[Result]:
-    """Yield ``function(batch)`` for each batch, in order; on the CPU as many at once as torch has threads.
+def is_small(model: nn.Module) -> bool:
+    """Whether a model lies on the CPU and is so small that its batches are better run side by side."""
+    parameters = list(model.parameters())
+    return parameters[0].device.type == "cpu" and sum(parameter.numel() for parameter in parameters) <= SMALL
 
-    A batch never has more than one thread there, not even a lone one, so that its numbers do not depend on how many
+
+def run_batches(function: Callable[[Batch], Result], batches: Iterable[Batch], model: nn.Module) -> Iterator[Result]:
+    """Yield ``function(batch)`` for each batch, in order; with a small model as many at once as torch has threads.
+
+    A batch never has more than one thread then, not even a lone one, so that its numbers do not depend on how many
     batches came with it. Batches are taken at most one round ahead of what was yielded.
+
+    Args:
+        function: runs the model.
+        batches: what it takes.
+        model: decides by its size and place.
     """
-    if device.type != "cpu":
+    if not is_small(model):
         yield from map(function, batches)
         return
     threads, waiting = _threads(), deque[Future[Result]]()
@@ -44,6 +57,31 @@ def run_batches(
                     future.cancel()
     finally:
         torch.set_num_threads(threads)
+
+
+def add_gradients(
+    loss: Callable[[Batch], Tensor], batches: Iterable[Batch], model: nn.Module, *, side_by_side: bool = True
+) -> Tensor:
+    """Add the gradients of the sum of all losses to those of a model, in the order of the batches; return the sum.
+
+    Args:
+        loss: of a batch, a scalar.
+        batches: what it takes.
+        model: whose parameters learn.
+        side_by_side: by `run_batches`. Losses that draw random numbers (dropout) must come one after the other: there
+            is one generator, and they would draw other numbers in each run.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def learn(batch: Batch) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+        value = loss(batch)
+        return value.detach(), torch.autograd.grad(value, parameters, allow_unused=True)
+
+    found = list(run_batches(learn, batches, model) if side_by_side else map(learn, batches))
+    for parameter, *gradients in zip(parameters, *(row for _, row in found), strict=True):
+        known = [gradient for gradient in (parameter.grad, *gradients) if gradient is not None]
+        parameter.grad = functools.reduce(torch.add, known) if known else None
+    return torch.stack([value for value, _ in found]).sum()
 
 
 @functools.cache

@@ -20,10 +20,13 @@ from raqo.agents.spans import Span, Word, replace_span, runs_of, words_of
 from raqo.agents.vocabulary import Vocabulary
 from raqo.agents.wordnet import WordNet
 from raqo.errors import ConfigError, message
-from raqo.protocols import Retriever
+from raqo.protocols import FloatArray, Retriever
 from raqo.records import Query
 
 _DECIMALS = 6
+
+SEEN_AT_ONCE = 16
+"""Phrases compared with all targets in one call: a batch for the retriever, and little memory for the pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +223,12 @@ def _seen(
     shown = {phrase: [target for *_, target in row[: settings.first_queries * 2]] for phrase, row in places.items()}
     targets = sorted({target for row in shown.values() for target in row})
     column = {target: at for at, target in enumerate(targets)}
-    scores = np.stack([retriever.similarity([Query("", text)] * len(targets), targets) for text in common])
+    scores = np.concatenate(
+        [
+            _similarities(retriever, common[at : at + SEEN_AT_ONCE], targets)
+            for at in range(0, len(common), SEEN_AT_ONCE)
+        ]
+    )
     scores = (scores - scores.mean(axis=1, keepdims=True)) / (scores.std(axis=1, keepdims=True) + 1e-9)
     found = {}
     for phrase, row in shown.items():
@@ -228,6 +236,12 @@ def _seen(
         best = np.argsort(-means, kind="stable")[: settings.seen + 1]
         found[phrase] = [common[at] for at in best if common[at] != phrase][: settings.seen]
     return found
+
+
+def _similarities(retriever: Retriever, texts: Sequence[str], targets: Sequence[str]) -> FloatArray:
+    """Of each text with each target: (texts, targets)."""
+    queries = [Query("", text) for text in texts for _ in targets]
+    return retriever.similarity(queries, [*targets] * len(texts)).reshape(len(texts), len(targets))
 
 
 class _Trial:

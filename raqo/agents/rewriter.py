@@ -35,7 +35,7 @@ class RewriterSettings:
         api_key_env: environment variable with that endpoint's key, if it asks for one.
     """
 
-    batch_size: int = 32
+    batch_size: int = 64
     max_new_tokens: int = 64
     dtype: Literal["float32", "bfloat16"] = "float32"
     device: str = "auto"
@@ -107,7 +107,7 @@ class LocalRewriter:
         size = self._settings.batch_size if n == 1 else max(1, self._settings.batch_size // (2 * n))
         batches = [order[start : start + size] for start in range(0, len(order), size)]
         rows = ([ids[prompt] for prompt in batch] for batch in batches)
-        generated = run_batches(functools.partial(self._generate, n=n), rows, self._model.device)
+        generated = run_batches(functools.partial(self._generate, n=n), rows, self._model)
         for batch, texts in zip(batches, generated, strict=True):
             answers.update(zip(batch, texts, strict=True))
         return [answers.get(prompt, []) for prompt in prompts]

@@ -19,10 +19,12 @@ class FailureRate:
 
     Args:
         max_rate: share of failed answers above which `add` raises.
+        work: what the answers are for; the error begins with it.
     """
 
-    def __init__(self, max_rate: float) -> None:
+    def __init__(self, max_rate: float, *, work: str) -> None:
         self._max_rate = max_rate
+        self._work = work
         self._lock = threading.Lock()
         self._answers = 0
         self._kinds: Counter[str] = Counter()
@@ -51,4 +53,4 @@ class FailureRate:
             f"{count} {kind}, such as {self._examples[kind][:_SHOWN_CHARACTERS]!r}"
             for kind, count in self._kinds.most_common()
         )
-        return FailureRateError(message("mining", f"{problem}: {kinds}", "see to the server and resume"))
+        return FailureRateError(message(self._work, f"{problem}: {kinds}", "see to the server and resume"))

@@ -98,7 +98,7 @@ def mine(
     finished = frozenset((query_id, str(origin)) for query_id, origin in done)
     queries = [query for query in dataset.queries if (query.query_id, Origin.OPTIMIZE.value) not in finished]
     provenance = _provenance(retriever, reviewer, settings.seed, code_version)
-    lock, failure_rate = threading.Lock(), FailureRate(settings.max_failure_rate)
+    lock, failure_rate = threading.Lock(), FailureRate(settings.max_failure_rate, work="mining")
 
     def mine_batch(batch: list[Query]) -> _Ended:
         context = Context(

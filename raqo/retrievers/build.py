@@ -48,7 +48,7 @@ class Encoders:
                 settings.model,
                 device=None if settings.device == "auto" else settings.device,
                 batch_size=settings.batch_size,
-                cache_size=settings.text_cache,
+                cache_size=settings.vector_cache,
             )
         return self._sentence[key]
 
@@ -82,7 +82,7 @@ def build_encoder(settings: RetrieverSettings) -> Encoder:
         device=settings.device,
         batch_size=settings.batch_size,
         workers=settings.workers,
-        text_cache=settings.text_cache,
+        vector_cache=settings.vector_cache,
     )
 
 
@@ -191,4 +191,4 @@ def _build_milvus(
 
 
 def _model_key(settings: RetrieverSettings) -> ModelKey:
-    return (settings.model, settings.device, settings.batch_size, settings.workers, settings.text_cache)
+    return (settings.model, settings.device, settings.batch_size, settings.workers, settings.vector_cache)

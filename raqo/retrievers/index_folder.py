@@ -14,6 +14,7 @@ from typing import Any
 
 from raqo.errors import DataError, FingerprintError, RunFolderError, message
 from raqo.files import put_in_place
+from raqo.retrievers.checked_files import changed_files, file_digest
 from raqo.retrievers.gallery import Skipped
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def write_index(
             new.mkdir()
             save(new)
             (new / DOC_IDS).write_text(json.dumps(list(doc_ids)), encoding="utf-8")
-            files = {path.name: _digest(path) for path in sorted(new.iterdir())}
+            files = {path.name: file_digest(path) for path in sorted(new.iterdir())}
             record = {"format": FORMAT, **asdict(identity), "count": len(doc_ids), "skipped": skipped, "files": files}
             (new / MANIFEST).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
             put_in_place(new, folder)
@@ -103,6 +104,9 @@ def writing(folder: Path) -> Iterator[None]:
 def read_manifest(folder: Path) -> Manifest:
     """Open an index folder and verify every file in it against the manifest's hashes.
 
+    Files that were verified before and have not been touched since are not read for it: see `changed_files` for what
+    that finds, and what it does not.
+
     Raises:
         DataError: there is no index, or it is damaged.
     """
@@ -110,9 +114,9 @@ def read_manifest(folder: Path) -> Manifest:
         record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if record["format"] != FORMAT:
             raise ValueError(f"format {record['format']} instead of {FORMAT}")
-        for name, digest in record["files"].items():
-            if _digest(folder / Path(name).name) != digest:
-                raise ValueError(f"{name} is truncated or was changed")
+        digests = {Path(name).name: digest for name, digest in record["files"].items()}
+        for name in changed_files(folder, digests):
+            raise ValueError(f"{name} is truncated or was changed")
         doc_ids = tuple(json.loads((folder / DOC_IDS).read_text(encoding="utf-8")))
         identity = IndexIdentity(model=record["model"], weights=record["weights"], gallery=record["gallery"])
         skipped = tuple((doc_id, reason) for doc_id, reason in record["skipped"])
@@ -153,8 +157,3 @@ def damaged(folder: Path, problem: str) -> DataError:
     return DataError(
         message(str(folder), f"not a whole index: {problem}", "delete the folder and build the index again")
     )
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -37,7 +37,7 @@ class RetrieverSettings:
         device: of the model: ``auto`` takes the GPU where there is one.
         batch_size: texts or pictures encoded at once; for clip, fewer are filled up to it. Larger pays on a GPU only.
         workers: threads that read and decode pictures ahead of the model.
-        text_cache: text embeddings kept in memory; the least recently used go first.
+        vector_cache: vectors of texts, and as many of pictures, kept in memory; the least recently used go first.
         image_weight: for clip: a query with text and picture scores (1 - w) * text similarity + w * picture similarity.
             1 searches by the picture alone.
         query_prefix: for dense, lsh and dual: put before each query, for models that were trained with one.
@@ -66,7 +66,7 @@ class RetrieverSettings:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     batch_size: int = 32
     workers: int = 4
-    text_cache: int = 50_000
+    vector_cache: int = 50_000
     image_weight: float = 1.0
     query_prefix: str = ""
     document_prefix: str = ""
@@ -97,8 +97,8 @@ class RetrieverSettings:
         for name in ("batch_size", "workers", "shards"):
             if getattr(self, name) < 1:
                 raise _wrong(name, "at least 1", getattr(self, name))
-        if self.text_cache < 0:
-            raise _wrong("text_cache", "0 or more", self.text_cache)
+        if self.vector_cache < 0:
+            raise _wrong("vector_cache", "0 or more", self.vector_cache)
         if not self.k1 >= 0:
             raise _wrong("k1", "0 or more", self.k1)
         for name in ("b", "image_weight"):

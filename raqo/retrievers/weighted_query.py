@@ -11,7 +11,7 @@ from raqo.records import Query
 
 @dataclass(frozen=True, slots=True)
 class WeightedQuery(Query):
-    """A query that bm25 searches by `terms`; every other retriever searches it by its text or picture.
+    """A query that bm25 searches by `terms`, in Milvus too; any other retriever searches it by its text or picture.
 
     Attributes:
         terms: texts with their weights, from 0. Each word of a text has the text's weight; a word that occurs several

@@ -8,6 +8,7 @@ does not know.
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from raqo._torch_threads import add_gradients
 from raqo.sample.captions import FORMS, Mention, caption, mentions
 from raqo.sample.tokenizer import train_tokenizer
 from raqo.sample.world import WorldScene
@@ -23,6 +26,8 @@ from raqo.sample.world import WorldScene
 VOCAB_SIZE = 2048
 MAX_LENGTH = 160
 FOREIGN_SHARE = 0.15
+PARTS = 4
+IGNORED = -100
 
 RenderDetect = Callable[[str], str]
 RenderRewrite = Callable[[str, Sequence[str]], str]
@@ -78,15 +83,14 @@ def build_lm(
             drawn = sorted((example() for _ in range(batch_size * 16)), key=lambda pair: len(pair[0]) + len(pair[1]))
             pool = [drawn[start : start + batch_size] for start in range(0, len(drawn), batch_size)]
             rng.shuffle(pool)
-        ids, labels = _batch(pool.pop(), tokenizer)
-        with torch.autocast("cpu", torch.bfloat16):
-            loss = model(input_ids=ids, labels=labels, attention_mask=ids != tokenizer.pad_token_id).loss
-        loss.backward()
+        parts = _batches(pool.pop(), tokenizer)
+        learnt = sum(int((labels != IGNORED).sum()) for _, labels in parts)
+        loss = add_gradients(functools.partial(_loss, model, learnt), parts, model)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         schedule.step()
-        seen += ids.numel()
+        seen += sum(ids.numel() for ids, _ in parts)
         if step % 200 == 0 or step == 1:
             log(f"step {step}/{steps} loss {loss.item():.3f} {seen / (time.monotonic() - started):.0f} tokens/s")
     out.mkdir(parents=True, exist_ok=True)
@@ -130,14 +134,35 @@ def _any_wording(mention: Mention, rng: random.Random) -> str:
     return rng.choice(mention.concept.wordings)
 
 
-def _batch(examples: list[tuple[str, str]], tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Right-padded ids and labels (b, t); only the completion and its end token are learnt."""
+def _loss(model: Any, learnt: int, part: tuple[Tensor, Tensor]) -> Tensor:
+    """What a part adds to the mean cross-entropy of `learnt` tokens; no logits are made for what all rows only read."""
+    ids, labels = part
+    first = int((labels != IGNORED).any(0).nonzero()[0])
+    mask = ids != model.config.pad_token_id
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=ids.shape[1] - first + 1).logits
+    wanted = labels[:, first:]
+    chosen = wanted != IGNORED
+    total = torch.nn.functional.cross_entropy(logits[:, :-1][chosen].float(), wanted[chosen], reduction="sum")
+    return total / learnt
+
+
+def _batches(examples: list[tuple[str, str]], tokenizer: Any) -> list[tuple[Tensor, Tensor]]:
+    """Parts of a batch: right-padded ids and labels (b, t); only the completion and its end token are learnt."""
     prompts = tokenizer([prompt for prompt, _ in examples])["input_ids"]
     completions = tokenizer([completion for _, completion in examples])["input_ids"]
     rows = [[*p, *c, tokenizer.eos_token_id] for p, c in zip(prompts, completions, strict=True)]
+    size = -(-len(rows) // PARTS)
+    return [
+        _padded(prompts[at : at + size], rows[at : at + size], tokenizer.pad_token_id)
+        for at in range(0, len(rows), size)
+    ]
+
+
+def _padded(prompts: list[list[int]], rows: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
     width = max(map(len, rows))
-    ids = torch.full((len(rows), width), tokenizer.pad_token_id)
-    labels = torch.full((len(rows), width), -100)
+    ids = torch.full((len(rows), width), pad_id)
+    labels = torch.full((len(rows), width), IGNORED)
     for row, (prompt, tokens) in enumerate(zip(prompts, rows, strict=True)):
         ids[row, : len(tokens)] = torch.tensor(tokens)
         labels[row, len(prompt) : len(tokens)] = torch.tensor(tokens[len(prompt) :])

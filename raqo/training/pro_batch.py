@@ -1,4 +1,4 @@
-"""Lists of candidates as tensors, best first: prompts padded left, completions right, so that completions align."""
+"""Lists of candidates as tensors, best first."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from raqo.training.completions import pad_pairs
 from raqo.training.rows import Pair, RankedList
 from raqo.training.tokens import TokenPair, encode_pairs
 
@@ -60,24 +61,13 @@ class ListCollator:
         """Build the tensors.
 
         Returns:
-            ``input_ids``, ``attention_mask``: (N, P + C); ``completion_mask``: (N, C), the end token included;
-            ``mask``, ``rewards``: (B, K); ``lengths``: (B,).
+            What `pad_pairs` does for the N candidates; ``mask``, ``rewards``: (B, K); ``lengths``: (B,).
         """
-        flat = [pair for item in lists for pair in item.candidates]
-        width, tail = max(len(pair.prompt) for pair in flat), max(len(pair.completion) for pair in flat)
-        input_ids = torch.full((len(flat), width + tail), self._pad_id)
-        attended = torch.zeros((len(flat), width + tail), dtype=torch.long)
-        for row, pair in enumerate(flat):
-            span = slice(width - len(pair.prompt), width + len(pair.completion))
-            input_ids[row, span] = torch.tensor(pair.prompt + pair.completion)
-            attended[row, span] = 1
         size = max(len(item.rewards) for item in lists)
         rewards = [[*item.rewards, *[0.0] * (size - len(item.rewards))] for item in lists]
         counts = torch.tensor([len(item.rewards) for item in lists])
         return {
-            "input_ids": input_ids,
-            "attention_mask": attended,
-            "completion_mask": attended[:, width:].bool(),
+            **pad_pairs([pair for item in lists for pair in item.candidates], self._pad_id),
             "mask": torch.arange(size) < counts[:, None],
             "rewards": torch.tensor(rewards, dtype=torch.float32),
             "lengths": torch.tensor([item.length for item in lists]),

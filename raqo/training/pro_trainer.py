@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Trainer, TrainingArguments
+from transformers import TrainingArguments
 
 from raqo.errors import DataError, message
+from raqo.training.completions import completion_logps
 from raqo.training.models import load_model, load_tokenizer, save_model
-from raqo.training.pro_batch import ListCollator, encode_lists
+from raqo.training.parts import PartCollator, PartsTrainer, in_parts
+from raqo.training.pro_batch import ListCollator, TokenList, encode_lists
 from raqo.training.pro_loss import (
     best_nll,
     candidate_scores,
@@ -73,13 +75,17 @@ def train_pro(
         problem = f"none of {len(rows)} lists has two candidates within max_length {settings.max_length}"
         raise DataError(message("PRO rows", problem, "mine more rewrites per query or raise max_length"))
     out_dir.mkdir(parents=True, exist_ok=True)
-    arguments = trainer_arguments(settings, out_dir=out_dir, seed=seed, steps=total_steps(settings, len(lists)))
+    arguments = TrainingArguments(
+        **trainer_arguments(settings, out_dir=out_dir, seed=seed, steps=total_steps(settings, len(lists))),
+        remove_unused_columns=False,
+    )
+    model, collator = load_model(model_dir, dtype=dtype, lora=lora), ListCollator(tokenizer.pad_token_id)
     trainer = ProTrainer(
         settings,
-        model=load_model(model_dir, dtype=dtype, lora=lora),
-        args=TrainingArguments(**arguments, remove_unused_columns=False),
+        model=model,
+        args=arguments,
         train_dataset=lists,
-        data_collator=ListCollator(tokenizer.pad_token_id),
+        data_collator=list_parts(collator) if in_parts(model, arguments) else collator,
         callbacks=[StepReports(out_dir / METRICS_FILE, progress)],
     )
     metrics = run(trainer, out_dir)
@@ -87,7 +93,17 @@ def train_pro(
     return TrainResult(trainer.state.global_step, len(lists), len(rows) + len(replay) - len(lists), metrics)
 
 
-class ProTrainer(Trainer):  # type: ignore[misc]
+def list_parts(collator: ListCollator) -> PartCollator[TokenList]:
+    """Collate lists as parts; each list weighs the same."""
+    return PartCollator(
+        collator,
+        length=lambda item: max(len(pair) for pair in item.candidates),
+        tokens=lambda item: sum(len(pair) for pair in item.candidates),
+        weight=lambda item: 1.0,
+    )
+
+
+class ProTrainer(PartsTrainer):
     """Trains on batches of `ListCollator`; logs the parts of the loss and how well the lists are ordered."""
 
     # the loss is a mean over lists: the trainer divides it by the number of accumulated parts
@@ -127,20 +143,10 @@ def candidate_logps(model: Any, inputs: dict[str, Tensor]) -> tuple[Tensor, Tens
     Returns:
         Log-probabilities and mask, both (B, K, C), end tokens included; 0 and False in the padding.
     """
-    attended, chosen = inputs["attention_mask"], inputs["completion_mask"]
-    tail = chosen.shape[1]
-    logits = model(
-        input_ids=inputs["input_ids"],
-        attention_mask=attended,
-        position_ids=(attended.cumsum(1) - 1).clamp(min=0),
-        logits_to_keep=tail + 1,
-        use_cache=False,
-    ).logits[:, :-1]
-    targets = inputs["input_ids"][:, -tail:]
-    flat = logits.new_zeros(chosen.shape, dtype=torch.float32)
-    flat[chosen] = -torch.nn.functional.cross_entropy(logits[chosen].float(), targets[chosen], reduction="none")
-    mask = inputs["mask"]
-    logps = flat.new_zeros((*mask.shape, tail))
+    mask, chosen = inputs["mask"], inputs["completion_mask"]
+    flat = torch.zeros(chosen.shape, device=chosen.device)
+    flat[chosen] = completion_logps(model, inputs)
+    logps = flat.new_zeros((*mask.shape, chosen.shape[1]))
     token_mask = torch.zeros_like(logps, dtype=torch.bool)
     logps[mask], token_mask[mask] = flat, chosen
     return logps, token_mask

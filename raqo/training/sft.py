@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
+from torch import Tensor
 from trl import SFTConfig, SFTTrainer
 
 from raqo.errors import DataError, message
+from raqo.training.completions import completion_logps, pad_pairs
 from raqo.training.models import load_model, load_tokenizer, save_model
+from raqo.training.parts import PartCollator, PartsTrainer, in_parts
 from raqo.training.rows import Pair
 from raqo.training.settings import LoraSettings, SftSettings, WeightsDtype
 from raqo.training.tokens import TokenPair, encode_pairs
@@ -25,6 +29,7 @@ from raqo.training.trainer_setup import (
 )
 
 IGNORED = -100
+Row = dict[str, list[int]]
 
 
 def train_sft(
@@ -63,15 +68,18 @@ def train_sft(
         raise DataError(message("SFT rows", problem, "give rows or raise max_length"))
     out_dir.mkdir(parents=True, exist_ok=True)
     steps = total_steps(settings, len(kept))
-    trainer = _QuietSftTrainer(
-        model=load_model(model_dir, dtype=dtype, lora=lora),
-        args=SFTConfig(
-            **trainer_arguments(settings, out_dir=out_dir, seed=seed, steps=steps),
-            max_length=settings.max_length,
-            dataset_kwargs={"skip_prepare_dataset": True},
-        ),
+    arguments = SFTConfig(
+        **trainer_arguments(settings, out_dir=out_dir, seed=seed, steps=steps),
+        max_length=settings.max_length,
+        dataset_kwargs={"skip_prepare_dataset": True},
+    )
+    model, collator = load_model(model_dir, dtype=dtype, lora=lora), PairCollator(tokenizer.pad_token_id)
+    trainer = _PairTrainer(
+        model=model,
+        args=arguments,
         train_dataset=_dataset(kept),
         processing_class=tokenizer,
+        data_collator=pair_parts(collator) if in_parts(model, arguments) else collator,
         callbacks=[StepReports(out_dir / METRICS_FILE, progress)],
     )
     metrics = run(trainer, out_dir)
@@ -79,17 +87,43 @@ def train_sft(
     return TrainResult(trainer.state.global_step, len(kept), len(pairs) - len(kept), metrics)
 
 
-class _QuietSftTrainer(SFTTrainer):  # type: ignore[misc]
+class PairCollator:
+    """Makes a batch of N rows: token ids, and labels that leave out the prompts."""
+
+    def __init__(self, pad_id: int) -> None:
+        self._pad_id = pad_id
+
+    def __call__(self, rows: Sequence[Row]) -> dict[str, Tensor]:
+        """Build what `pad_pairs` does, and ``labels`` (N, P + C)."""
+        batch = pad_pairs([_pair(row) for row in rows], self._pad_id)
+        chosen = batch["completion_mask"]
+        labels = torch.full_like(batch["input_ids"], IGNORED)
+        labels[:, -chosen.shape[1] :][chosen] = batch["input_ids"][:, -chosen.shape[1] :][chosen]
+        return {**batch, "labels": labels}
+
+
+def pair_parts(collator: PairCollator) -> PartCollator[Row]:
+    """Collate rows as parts; what a row weighs is the tokens that are learnt."""
+    return PartCollator(
+        collator,
+        length=lambda row: len(row["input_ids"]),
+        tokens=lambda row: len(row["input_ids"]),
+        weight=lambda row: len(row["labels"]) - row["labels"].count(IGNORED),
+    )
+
+
+class _PairTrainer(PartsTrainer, SFTTrainer):  # type: ignore[misc]
     """TRL's trainer without its telemetry, and as fast as a plain loop on a CPU."""
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Take the model's own loss on a CPU; TRL's tiled one, made for GPUs, makes a step half as long again there."""
+        """Make logits of the completions only on a CPU, where TRL's tiled loss, made for GPUs, is slow."""
         if return_outputs or inputs["labels"].device.type != "cpu":
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        count = {} if num_items_in_batch is None else {"num_items_in_batch": num_items_in_batch}
-        return model(**inputs, **count, use_cache=False).loss
+            known = {name: value for name, value in inputs.items() if name != "completion_mask"}
+            return super().compute_loss(model, known, return_outputs, num_items_in_batch)
+        logps = completion_logps(model, inputs)
+        return -logps.sum() / (len(logps) if num_items_in_batch is None else num_items_in_batch)
 
     def _send_telemetry(self) -> None:
         pass
@@ -103,3 +137,8 @@ def _dataset(pairs: Sequence[TokenPair]) -> Any:
             "labels": [[IGNORED] * len(pair.prompt) + pair.completion for pair in pairs],
         }
     )
+
+
+def _pair(row: Row) -> TokenPair:
+    start = row["labels"].count(IGNORED)
+    return TokenPair(row["input_ids"][:start], row["input_ids"][start:])

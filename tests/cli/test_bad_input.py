@@ -135,6 +135,6 @@ def test_a_disk_that_runs_full_ends_with_one_error_and_keeps_what_was_mined(conf
     kept = (out / "traces.jsonl").read_bytes()
     assert kept.endswith(b"\n")
     assert kept.count(b"\n") > 1
-    again = subprocess.run([sys.executable, "-m", "raqo.cli", *arguments], capture_output=True, text=True, check=True)
+    again = subprocess.run([sys.executable, "-m", "raqo", *arguments], capture_output=True, text=True, check=True)
     assert "reused" in again.stderr
     assert (out / "traces.jsonl").read_bytes().startswith(kept)

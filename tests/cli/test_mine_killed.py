@@ -15,7 +15,7 @@ from raqo.cli import main
 
 
 def start(config: Path, out: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "raqo.cli", "mine", "--config", str(config), "--out", str(out)]
+    command = [sys.executable, "-m", "raqo", "mine", "--config", str(config), "--out", str(out)]
     return subprocess.Popen([*command, "mining.batch_size=2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -207,7 +207,7 @@ def test_a_run_with_many_failures_ends_with_a_summary() -> None:
 
 
 def test_the_rate_is_believed_after_enough_answers() -> None:
-    rate = FailureRate(0.2)
+    rate = FailureRate(0.2, work="mining")
     failure = Failure(FailureKind.TIMEOUT, "slow", 1)
     rate.add([failure] * (MIN_ANSWERS - 1))
     with pytest.raises(FailureRateError, match="50 of 50 answers failed"):
@@ -215,7 +215,7 @@ def test_the_rate_is_believed_after_enough_answers() -> None:
 
 
 def test_a_rate_of_exactly_the_limit_is_allowed() -> None:
-    rate = FailureRate(0.2)
+    rate = FailureRate(0.2, work="mining")
     rate.add([Failure(FailureKind.TIMEOUT, "slow", 1)] * 20 + [None] * 80)
     with pytest.raises(FailureRateError, match=r"1 empty.*'nothing'"):
         rate.add([Failure(FailureKind.EMPTY, "nothing", 1)])

@@ -21,12 +21,12 @@ from raqo.retrievers.bm25.postings import DATA, INDICES, INDPTR, SHARDS, VOCABUL
 Array = npt.NDArray[Any]
 Asked = tuple[tuple[str, ...], tuple[float, ...]]
 """Words of a query, and the weight of each: what the word adds to a score is multiplied by it."""
-Ranked = list[tuple[int, float]]
-"""Positions and scores of documents."""
+Ranked = tuple[list[int], list[float]]
+"""Positions of documents, and their scores."""
 
 ROOM = 1 << 22
 """Keys of hits that one thread may hold."""
-WORK = 1 << 24
+WORK = 1 << 21
 """Queries times documents from which more threads pay."""
 
 
@@ -121,7 +121,7 @@ class Bm25s:
         scores = (best >> 32).astype(np.int32).view(np.float32).tolist()
         counts = np.count_nonzero(best, axis=1).tolist()
         rows = zip(positions, scores, counts, strict=True)
-        return [list(zip(at[:count], score[:count], strict=True)) for at, score, count in rows]
+        return [(at[:count], score[:count]) for at, score, count in rows]
 
     def _flat(self, queries: Sequence[Asked]) -> tuple[Array, Array, Array]:
         """Numbers and weights of the known words of all queries, and where those of each query end."""
@@ -169,4 +169,5 @@ class RankBm25:
 
     def _top(self, scores: Array, k: int) -> Ranked:
         best = np.argsort(-scores, kind="stable")[:k]
-        return [(at, score) for at, score in zip(best.tolist(), scores[best].tolist(), strict=True) if score > 0]
+        best = best[scores[best] > 0]
+        return best.tolist(), scores[best].tolist()

@@ -125,10 +125,10 @@ class Bm25Retriever:
         if not queries or k < 1:
             return [Ranking(query.query_id, ()) for query in queries]
         best = self._engine.best([self._asked(query) for query in queries], k)
-        ids = {position: self._doc_ids[position] for position in {position for found in best for position, _ in found}}
+        ids = {position: self._doc_ids[position] for position in set().union(*(positions for positions, _ in best))}
         return [
-            Ranking(query.query_id, tuple([Hit(ids[position], score) for position, score in found]))
-            for query, found in zip(queries, best, strict=True)
+            Ranking(query.query_id, tuple(map(Hit, map(ids.__getitem__, positions), scores)))
+            for query, (positions, scores) in zip(queries, best, strict=True)
         ]
 
     def similarity(self, queries: Sequence[Query], doc_ids: Sequence[str]) -> FloatArray:

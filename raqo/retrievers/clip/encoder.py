@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -12,12 +15,17 @@ from torch import Tensor
 
 from raqo._torch_threads import run_batches
 from raqo.protocols import FloatArray
+from raqo.retrievers.clip.batch_norms import fuse_batch_norms
 from raqo.retrievers.clip.loading import LoadedClip, load_clip
 from raqo.retrievers.clip.text import encode_tokens, text_ends
 from raqo.retrievers.encodable import encodable
 from raqo.retrievers.images import open_image
 
-LENGTH_STEP = 8
+Key = TypeVar("Key", bound=Hashable)
+_Picture = tuple[str, int, int]
+"""Path, time of the last change, size."""
+
+LENGTH_STEP = 4
 """Texts are cut to a multiple of this many tokens, so that few shapes occur."""
 
 TOKENIZED_AT_ONCE = 128
@@ -28,25 +36,27 @@ class ClipEncoder:
     """An `Encoder` over open_clip, in float32.
 
     Texts are grouped by length and cut, which changes nothing (`clip_text`) and makes short ones several times cheaper.
-    Their vectors are kept, up to a bound. Pictures are decoded by threads that run at most a batch ahead of the model,
-    so memory does not grow with their number.
+    Pictures are decoded by threads that run at most a batch ahead of the model, so memory does not grow with their
+    number. The vectors of both are kept, up to a bound; those of a picture as long as its file does not change.
 
     The model always sees whole batches; a short one is filled up with repeats. BLAS and oneDNN sum in another order for
     another shape, and a vector must not depend on its neighbours in the last digit: mining that is resumed half way
     meets its queries in other batches and has to arrive at the same numbers.
     """
 
-    def __init__(self, loaded: LoadedClip, *, batch_size: int = 32, workers: int = 4, text_cache: int = 50_000) -> None:
-        self._clip = loaded
+    def __init__(
+        self, loaded: LoadedClip, *, batch_size: int = 32, workers: int = 4, vector_cache: int = 50_000
+    ) -> None:
+        self._clip = replace(loaded, model=fuse_batch_norms(loaded.model))
         self._batch_size = batch_size
         self._workers = workers
-        self._cache: OrderedDict[str, FloatArray] = OrderedDict()
-        self._cache_limit = text_cache
+        self._texts = _Kept[str](vector_cache)
+        self._images = _Kept[_Picture](vector_cache)
         self._device = next(loaded.model.parameters()).device
 
     @classmethod
     def load(
-        cls, source: str, *, device: str = "auto", batch_size: int = 32, workers: int = 4, text_cache: int = 50_000
+        cls, source: str, *, device: str = "auto", batch_size: int = 32, workers: int = 4, vector_cache: int = 50_000
     ) -> ClipEncoder:
         """Load ``open_clip:NAME/TAG`` (downloaded once), ``local-dir:FOLDER`` or a folder.
 
@@ -58,7 +68,7 @@ class ClipEncoder:
             DataError: weights that are missing, pickled, or do not fit the configuration.
         """
         where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        return cls(load_clip(source, where), batch_size=batch_size, workers=workers, text_cache=text_cache)
+        return cls(load_clip(source, where), batch_size=batch_size, workers=workers, vector_cache=vector_cache)
 
     @property
     def fingerprint(self) -> str:
@@ -82,11 +92,7 @@ class ClipEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Encode to float32 of shape (n, d) with rows of unit length; longer texts are cut at `context_length`."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._cache]
-        vectors = dict(zip(new, self._embed_texts(new), strict=True))
-        rows = [vectors[text] if text in vectors else self._cache[text] for text in texts]
-        self._remember(texts, vectors)
-        return np.stack(rows) if rows else self._empty()
+        return self._texts.look_up(list(texts), self._embed_texts) if texts else self._empty()
 
     def encode_images(self, paths: Sequence[str]) -> FloatArray:
         """Encode image files to float32 of shape (n, d) with rows of unit length.
@@ -94,13 +100,7 @@ class ClipEncoder:
         Raises:
             DataError: a file cannot be read (`images.open_image`); nothing is returned then.
         """
-        unique = list(dict.fromkeys(paths))
-        batches = _batched(self._pixels(unique), self._batch_size)
-        encoded = list(run_batches(self._embed_pixels, batches, self._device))
-        if not encoded:
-            return self._empty()
-        rows = {path: row for row, path in enumerate(unique)}
-        return np.concatenate(encoded)[[rows[path] for path in paths]]
+        return self._images.look_up([_picture(path) for path in paths], self._embed_images) if paths else self._empty()
 
     def _embed_texts(self, texts: list[str]) -> Iterator[FloatArray]:
         chunk = self._batch_size * TOKENIZED_AT_ONCE
@@ -108,7 +108,9 @@ class ClipEncoder:
             ids = self._clip.tokenizer([encodable(text) for text in texts[start : start + chunk]])
             vectors: dict[int, FloatArray] = {}
             batches = list(self._by_length(ids))
-            embedded = run_batches(self._embed_tokens, (ids[rows, :length] for length, rows in batches), self._device)
+            embedded = run_batches(
+                self._embed_tokens, (ids[rows, :length] for length, rows in batches), self._clip.model
+            )
             for (_, rows), found in zip(batches, embedded, strict=True):
                 vectors.update(zip(rows.tolist(), (row.copy() for row in found), strict=True))  # keeps no batch alive
             yield from (vectors[row] for row in range(len(ids)))
@@ -120,6 +122,11 @@ class ClipEncoder:
             rows = (steps == step).nonzero().flatten()
             for start in range(0, len(rows), self._batch_size):
                 yield min(step * LENGTH_STEP, ids.shape[1]), rows[start : start + self._batch_size]
+
+    def _embed_images(self, pictures: list[_Picture]) -> Iterator[FloatArray]:
+        batches = _batched(self._pixels([path for path, *_ in pictures]), self._batch_size)
+        for vectors in run_batches(self._embed_pixels, batches, self._clip.model):
+            yield from (row.copy() for row in vectors)
 
     def _embed_pixels(self, pixels: list[Tensor]) -> FloatArray:
         return self._run(self._encode_pixels, torch.stack(pixels))
@@ -158,15 +165,36 @@ class ClipEncoder:
                 for future in waiting:
                     future.cancel()
 
-    def _remember(self, texts: Sequence[str], vectors: dict[str, FloatArray]) -> None:
-        self._cache.update(vectors)
-        for text in dict.fromkeys(texts):
-            self._cache.move_to_end(text)
-        while len(self._cache) > self._cache_limit:
-            self._cache.popitem(last=False)
-
     def _empty(self) -> FloatArray:
         return self._run(self._encode_tokens, self._clip.tokenizer(["a"]))[:0]
+
+
+class _Kept(Generic[Key]):
+    """The vectors that were asked for last, at most so many."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._vectors: OrderedDict[Key, FloatArray] = OrderedDict()
+
+    def look_up(self, keys: Sequence[Key], embed: Callable[[list[Key]], Iterable[FloatArray]]) -> FloatArray:
+        """Vectors (n, d) of n > 0 keys; those that are not there are embedded, each once."""
+        new = [key for key in dict.fromkeys(keys) if key not in self._vectors]
+        vectors = dict(zip(new, embed(new), strict=True))
+        rows = [vectors[key] if key in vectors else self._vectors[key] for key in keys]
+        self._vectors.update(vectors)
+        for key in dict.fromkeys(keys):
+            self._vectors.move_to_end(key)
+        while len(self._vectors) > self._limit:
+            self._vectors.popitem(last=False)
+        return np.stack(rows)
+
+
+def _picture(path: str) -> _Picture:
+    try:
+        found = os.stat(path)
+    except OSError:  # whoever opens it says what is wrong
+        return path, 0, 0
+    return path, found.st_mtime_ns, found.st_size
 
 
 def _batched(items: Iterator[Tensor], size: int) -> Iterator[list[Tensor]]:

@@ -18,6 +18,7 @@ from raqo.retrievers.index_settings import IndexSettings
 from raqo.retrievers.settings import OnError
 from raqo.retrievers.vectors.dense_index import EMBEDDINGS, DenseIndex, asked_as
 from raqo.retrievers.vectors.finders import with_finder
+from raqo.retrievers.vectors.queries import rankings, similarities
 
 logger = logging.getLogger(__name__)
 
@@ -131,10 +132,7 @@ class ClipRetriever:
 
         With a finder there may be fewer hits.
         """
-        if not queries or k < 1:
-            return [Ranking(query.query_id, ()) for query in queries]
-        best = self._index.search(self._encode(queries), k)
-        return [Ranking(query.query_id, hits) for query, hits in zip(queries, best, strict=True)]
+        return rankings(self._index, self._encode, queries, k=k)
 
     def similarity(self, queries: Sequence[Query], doc_ids: Sequence[str]) -> FloatArray:
         """Cosine of query i and document i: shape (n,).
@@ -142,11 +140,7 @@ class ClipRetriever:
         Raises:
             DataError: a document is not in the gallery.
         """
-        if len(queries) != len(doc_ids):
-            raise ValueError(f"similarity: {len(queries)} queries for {len(doc_ids)} documents; give as many of each.")
-        if not queries:
-            return np.zeros(0, dtype=np.float32)
-        return self._index.scores(self._encode(queries), doc_ids)
+        return similarities(self._index, self._encode, queries, doc_ids)
 
     def fits(self, texts: Sequence[str]) -> list[bool]:
         """Whether the encoder reads each text whole."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +77,25 @@ class SentenceEncoder:
         return np.stack([vectors[text] for text in texts])
 
     def _encode(self, texts: list[str]) -> FloatArray:
-        rows = self._network.encode(
-            [encodable(text) for text in texts],
-            batch_size=self._batch_size,
+        from raqo._torch_threads import run_batches
+
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+        batches = [order[start : start + self._batch_size] for start in range(0, len(order), self._batch_size)]
+        plain = ([encodable(texts[row]) for row in batch] for batch in batches)
+        vectors = np.empty((len(texts), int(self._network.get_embedding_dimension())), dtype=np.float32)
+        for batch, rows in zip(batches, run_batches(self._encode_batch, plain, self._network), strict=True):
+            vectors[batch] = rows
+        return vectors
+
+    def _encode_batch(self, texts: list[str]) -> FloatArray:
+        rows: FloatArray = self._network.encode(
+            texts,
+            batch_size=len(texts),
             normalize_embeddings=True,
             convert_to_numpy=True,
             show_progress_bar=False,
         )
-        return np.asarray(rows, dtype=np.float32)
+        return rows
 
     def _remember(self, vectors: dict[str, FloatArray]) -> None:
         for text, vector in vectors.items():
@@ -103,7 +115,7 @@ class SentenceEncoder:
             ) from error
         try:
             with quiet_transformers():
-                return SentenceTransformer(
+                network = SentenceTransformer(
                     _location(self.model), device=self._device, model_kwargs={"use_safetensors": True}
                 )
         except (OSError, ValueError) as error:
@@ -111,6 +123,19 @@ class SentenceEncoder:
             raise ConfigError(
                 message(f"sentence encoder {self.model!r}", f"cannot be loaded ({error})", fix)
             ) from error
+        network.preprocess = _one_at_a_time(network.preprocess)
+        return network
+
+
+def _one_at_a_time(tokenize: Callable[..., Any]) -> Callable[..., Any]:
+    """Tokenizers of the Rust library panic when two threads use one at once."""
+    lock = threading.Lock()
+
+    def locked(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return tokenize(*args, **kwargs)
+
+    return locked
 
 
 def _location(model: str) -> str:

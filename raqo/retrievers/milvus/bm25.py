@@ -14,10 +14,12 @@ from raqo.retrievers.gallery import Gallery, read_gallery
 from raqo.retrievers.index_folder import IndexIdentity
 from raqo.retrievers.milvus.collection import MilvusCollection
 from raqo.retrievers.milvus.layout import WordLayout
+from raqo.retrievers.milvus.repeated_words import RepeatedWords, repeat
 from raqo.retrievers.milvus.rows import MOST_BYTES, Row, key_of, require_distinct_keys
 from raqo.retrievers.milvus.tied_hits import best_hits
 from raqo.retrievers.milvus.vector_sources import asked_text, text_of
 from raqo.retrievers.settings import RetrieverSettings
+from raqo.retrievers.weighted_query import WeightedQuery
 from raqo.retrievers.words import words
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,8 @@ class MilvusBm25Retriever:
 
     Texts go through the same `words` as in `Bm25Retriever`, and scores are its scores times k1 + 1. That holds for a
     server as a whole; the embedded engine takes the statistics of each part of a gallery by itself, and writes a part
-    for every 128 MB or so. A `WeightedQuery` is searched by its text, as Milvus weighs all words of a query alike.
+    for every 128 MB or so. A `WeightedQuery` is searched by its terms; Milvus takes no weights of words, so that these
+    are rounded to hundredths of the largest one (`repeated_words`).
     """
 
     def __init__(
@@ -89,8 +92,9 @@ class MilvusBm25Retriever:
             RunFolderError: Milvus does not answer.
         """
         asked = [self._asked(query) for query in queries]
-        found = iter(best_hits(self._hits, [one for one in asked if one], k=k, size=self._size))
-        return [Ranking(query.query_id, next(found) if one else ()) for query, one in zip(queries, asked, strict=True)]
+        found = iter(best_hits(self._hits, [one for one in asked if one.text], k=k, size=self._size))
+        pairs = zip(queries, asked, strict=True)
+        return [Ranking(query.query_id, next(found) if one.text else ()) for query, one in pairs]
 
     def similarity(self, queries: Sequence[Query], doc_ids: Sequence[str]) -> FloatArray:
         """BM25 score of query i and document i: shape (n,); 0 without a common word.
@@ -104,12 +108,13 @@ class MilvusBm25Retriever:
         self._collection.require(doc_ids)
         pairs = list(zip([self._asked(query) for query in queries], doc_ids, strict=True))
         scores = np.zeros(len(pairs), dtype=np.float32)
-        rows = [row for row, (asked, _) in enumerate(pairs) if asked]
+        rows = [row for row, (asked, _) in enumerate(pairs) if asked.text]
         for start in range(0, len(rows), PAIRS_AT_ONCE):
             part = rows[start : start + PAIRS_AT_ONCE]
             asked = list(dict.fromkeys(pairs[row][0] for row in part))
             keys = list(dict.fromkeys(key_of(pairs[row][1]) for row in part))
-            found = dict(zip(asked, map(dict, self._collection.search(asked, limit=len(keys), keys=keys)), strict=True))
+            hits = self._search(asked, limit=len(keys), keys=keys)
+            found = dict(zip(asked, map(dict, hits), strict=True))
             scores[part] = [found[pairs[row][0]].get(pairs[row][1], 0.0) for row in part]
         return scores
 
@@ -117,14 +122,23 @@ class MilvusBm25Retriever:
         """Every text can be read whole."""
         return [True] * len(texts)
 
-    def _asked(self, query: Query) -> str:
-        return _words(asked_text(query), self._settings)
+    def _asked(self, query: Query) -> RepeatedWords:
+        if not isinstance(query, WeightedQuery):
+            return RepeatedWords(_words(asked_text(query), self._settings))
+        return repeat([(_words(term, self._settings), weight) for term, weight in query.terms])
 
-    def _hits(self, asked: Sequence[str], depth: int) -> Iterator[list[Hit]]:
+    def _hits(self, asked: Sequence[RepeatedWords], depth: int) -> Iterator[list[Hit]]:
         at_once = max(1, HITS_AT_ONCE // depth)
         for start in range(0, len(asked), at_once):
-            for found in self._collection.search(asked[start : start + at_once], limit=depth):
+            for found in self._search(asked[start : start + at_once], limit=depth):
                 yield [Hit(doc_id, score) for doc_id, score in found]
+
+    def _search(
+        self, asked: Sequence[RepeatedWords], *, limit: int, keys: Sequence[int] = ()
+    ) -> Iterator[list[tuple[str, float]]]:
+        found = self._collection.search([one.text for one in asked], limit=limit, keys=keys)
+        for one, hits in zip(asked, found, strict=True):
+            yield [(doc_id, one.unit * score) for doc_id, score in hits]
 
 
 def _formula(settings: RetrieverSettings) -> str:

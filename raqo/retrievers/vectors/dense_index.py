@@ -90,7 +90,7 @@ class DenseIndex:
             chunk = np.ascontiguousarray(vectors[start : start + CHUNK], dtype=np.float32)
             for positions, scores in self._near(chunk, k, self._finder) if self._finder else self._exact(chunk, k):
                 ids = [self.doc_ids[position] for position in positions.tolist()]
-                yield tuple(Hit(doc_id, score) for doc_id, score in zip(ids, scores.tolist(), strict=True))
+                yield tuple(map(Hit, ids, scores.tolist()))
 
     def scores(self, vectors: FloatArray, doc_ids: Sequence[str]) -> FloatArray:
         """Score vector i of (n, d) with document i: shape (n,).

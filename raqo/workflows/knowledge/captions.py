@@ -53,7 +53,7 @@ def describe(paths: Sequence[str], describer: Describer, *, max_failure_rate: fl
         FailureRateError: too many failed.
     """
     found = [one.answer for one in describer.caption(paths)]
-    FailureRate(max_failure_rate).add(found)
+    FailureRate(max_failure_rate, work="describing pictures").add(found)
     failures = [answer for answer in found if isinstance(answer, Failure)]
     if failures:
         say(f"knowledge: {len(failures)} of {len(paths)} pictures were not described: {failures[0].message}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import compress
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from raqo.records import KnowledgeDataset, Query, Question, Ranking
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.training.dual.rows import DualData
 from raqo.training.dual.settings import DualRunSettings, DualSettings
+from raqo.workflows.knowledge.corpus import Corpus
 from raqo.workflows.knowledge.data import KnowledgeData
 from raqo.workflows.knowledge.dual_pages import read_pages
+from raqo.workflows.knowledge.task import KnowledgeTask
 from raqo.workflows.parts import Parts
 from raqo.workflows.progress import bar, say, set_to
 from raqo.workflows.run_folder import open_run
@@ -37,8 +39,9 @@ BASELINE = "retriever, question only"
 def run_dual(config: RunConfig, out: Path, *, if_exists: IfExists = "replace") -> tuple[str, Path]:
     """Train a dual encoder on the training questions and measure it on the others against the bare question.
 
-    The configured retriever finds the hard negatives and is the baseline. What is there of an equal run is taken; one
-    cut off goes on.
+    The configured retriever finds the hard negatives and is the baseline; passages that it keeps on disk are read from
+    there, but for the dual encoder's own index, which is made of all of them in memory. What is there of an equal run
+    is taken; one cut off goes on.
 
     Args:
         config: of the run, with training questions.
@@ -63,51 +66,45 @@ def run_dual(config: RunConfig, out: Path, *, if_exists: IfExists = "replace") -
     pages: list[ClozeTriplet] = []
     if config.dual.pretrain and data.settings.pages:
         pages = read_pages(data.settings.pages, folder.path, cache_dir=Path(config.cache_dir))
-    retriever, seconds = parts.gallery(data.test.documents), dict[str, float]()
-    first = retriever if data.train.documents is data.test.documents else parts.gallery(data.train.documents)
+    task, seconds = KnowledgeTask(data), dict[str, float]()
     settings = replace(config.dual, seed=config.seed)
-    train = with_targets(data.train, first, data.mode)
-    model = train_dual(train, settings, folder.models, retriever=first, pages=pages, seconds=seconds)
+    questions = with_targets(data.train.questions, task.train_corpus, data.mode)
+    model = train_dual(questions, settings, folder.models, corpus=task.train_corpus, pages=pages, seconds=seconds)
     asked = [question.query for question in data.test.questions]
     blind = [replace(query, image=None) for query in asked]
     dual = Parts(replace(config, retriever=RetrieverSettings(kind="dual", model=str(model)))).gallery(
         data.test.documents
     )
-    table, rows = compare(
-        data.test,
-        {
-            BASELINE: retriever.search(blind, k=DEPTH),
-            "dual encoder": dual.search(asked, k=DEPTH),
-            "dual encoder without picture": dual.search(blind, k=DEPTH),
-        },
-        data.mode,
-    )
+    rankings = {
+        BASELINE: task.corpus.retriever.search(blind, k=DEPTH),
+        "dual encoder": dual.search(asked, k=DEPTH),
+        "dual encoder without picture": dual.search(blind, k=DEPTH),
+    }
+    table, rows = compare(data.test, rankings, task.corpus.texts, data.mode)
     report = {"raqo": __version__, "rows": rows, "model": str(model), "seconds": seconds, "config": asdict(config)}
     folder.save(config)
     write_json(folder.report, report)
     return table, folder.report
 
 
-def with_targets(dataset: KnowledgeDataset, retriever: Retriever, mode: PseudoRelevance) -> KnowledgeDataset:
+def with_targets(questions: Sequence[Question], corpus: Corpus, mode: PseudoRelevance) -> list[Question]:
     """Where a question names no right passage: those found for it and its caption that hold an answer."""
-    texts = {document.doc_id: document.text or "" for document in dataset.documents}
-    unnamed = [one for one in dataset.questions if not one.targets]
+    unnamed = [one for one in questions if not one.targets]
     asked = [Query(one.query.query_id, f"{one.query.text} {one.caption}") for one in unnamed]
     right: dict[str, tuple[str, ...]] = {}
-    for question, ranking in zip(unnamed, retriever.search(asked, k=SEARCHED), strict=True):
+    for question, ranking in zip(unnamed, corpus.retriever.search(asked, k=SEARCHED), strict=True):
         ids = [hit.doc_id for hit in ranking.hits]
-        holds = relevance([texts[doc_id] for doc_id in ids], answers_of(question, mode.answers), mode.match)
+        holds = relevance([corpus.texts[doc_id] for doc_id in ids], answers_of(question, mode.answers), mode.match)
         right[question.query.query_id] = tuple(compress(ids, holds))
-    found = [replace(one, targets=one.targets or right[one.query.query_id]) for one in dataset.questions]
-    return replace(dataset, questions=tuple(found))
+    return [replace(one, targets=one.targets or right[one.query.query_id]) for one in questions]
 
 
 def train_dual(
-    train: KnowledgeDataset,
+    questions: Sequence[Question],
     settings: DualSettings,
     models: Path,
     *,
-    retriever: Retriever,
+    corpus: Corpus,
     pages: Sequence[ClozeTriplet] = (),
     seconds: dict[str, float] | None = None,
 ) -> Path:
@@ -116,10 +113,10 @@ def train_dual(
     What each run starts from stands beside it: ``dual-start``, and after VL-ICT ``dual-pretrained``.
 
     Args:
-        train: questions with targets, and the passages.
+        questions: with targets.
         settings: of the dual encoder.
         models: where the folders go.
-        retriever: over the same passages; finds the hard negatives.
+        corpus: the passages, and the retriever that finds the hard negatives among them.
         pages: triplets of VL-ICT; needed where `settings` has a run before.
         seconds: receives the time of each run.
 
@@ -130,23 +127,21 @@ def train_dual(
     from raqo.training.dual.pipeline import start_from
     from raqo.training.dual.rows import cloze_data, question_data
 
-    passages = {document.doc_id: document.text or "" for document in train.documents}
     cloze = cloze_data(pages)
-    texts = [*passages.values(), *(one.query.text for one in train.questions), *(one.text for one in cloze.rows)]
-    folder = start_from(settings, texts, models / "dual-start")
+    asked = [*(one.query.text for one in questions), *(one.text for one in cloze.rows)]
+    folder = start_from(settings, chain(corpus.texts.values(), asked), models / "dual-start")
     times = {} if seconds is None else seconds
     if settings.pretrain:
         folder = _run("VL-ICT", cloze, folder, models / "dual-pretrained", settings.pretrain, settings.seed, times)
-    negatives = _hard_negatives(train.questions, retriever, settings.seed) if settings.hard_negatives else {}
-    data = question_data(train.questions, passages, negatives)
+    negatives = _hard_negatives(questions, corpus.retriever, settings.seed) if settings.hard_negatives else {}
+    data = question_data(questions, corpus.texts, negatives)
     return _run("questions", data, folder, models / "dual", settings.train, settings.seed, times)
 
 
 def compare(
-    test: KnowledgeDataset, rankings: dict[str, list[Ranking]], mode: PseudoRelevance
+    test: KnowledgeDataset, rankings: dict[str, list[Ranking]], texts: Mapping[str, str], mode: PseudoRelevance
 ) -> tuple[str, list[dict[str, Any]]]:
     """Measure rankings of the test questions against the first of them: a table, and its rows as plain data."""
-    texts = {document.doc_id: document.text or "" for document in test.documents}
     measured = {
         name: score_rankings(test.questions, found, texts, mode=mode, ks=(1, 5, 10)) for name, found in rankings.items()
     }

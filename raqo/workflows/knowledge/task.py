@@ -110,7 +110,7 @@ class KnowledgeTask:
         from raqo.graphs.expansion import expand_queries
 
         settings = settings or self.config.expansion
-        rate = FailureRate(self.config.mining.max_failure_rate)
+        rate = FailureRate(self.config.mining.max_failure_rate, work="expanding questions")
         for start in range(0, len(queries), settings.batch_size):
             part = slice(start, start + settings.batch_size)
             results = expand_queries(

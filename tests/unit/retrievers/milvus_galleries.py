@@ -9,6 +9,7 @@ from pathlib import Path
 from raqo.records import Document, Query
 from raqo.retrievers.build import build_retriever
 from raqo.retrievers.settings import RetrieverSettings
+from raqo.retrievers.weighted_query import WeightedQuery
 
 VOCABULARY = [f"{first}{second}ing" for first in "bcdfghklmnprst" for second in ("a", "e", "i", "o", "u", "ar", "el")]
 WEIGHTS = [1 / (rank + 3) for rank in range(len(VOCABULARY))]
@@ -21,10 +22,17 @@ def passages(count: int, *, seed: int = 0) -> list[Document]:
     return [Document(f"p{row:05}", text=texts[row // 2 if row % 9 == 0 else row]) for row in range(count)]
 
 
+def _weighted(rng: random.Random, query_id: str) -> WeightedQuery:
+    """Terms of one and two words, weights that Milvus can be told exactly, and a text that none of them is in."""
+    terms = [(" ".join(rng.choices(VOCABULARY, k=1 + row % 2)), rng.randint(0, 20) / 20) for row in range(4)]
+    return WeightedQuery(query_id, "unknown", terms=(*terms, (rng.choice(VOCABULARY), 1.0)))
+
+
 def same_as_bm25(settings: RetrieverSettings, index_dir: Path) -> None:
     """Compare 2,000 passages in Milvus with raqo's own bm25: same order, scores k1 + 1 times as high."""
     documents, rng = passages(2000), random.Random(2)
-    queries = [Query(str(row), f"the {' '.join(rng.choices(VOCABULARY, k=4))} unknown") for row in range(40)]
+    plain = [Query(str(row), f"the {' '.join(rng.choices(VOCABULARY, k=4))} unknown") for row in range(40)]
+    queries = [*plain, *(_weighted(rng, f"w{row}") for row in range(20))]
     there = build_retriever(settings, documents, index_dir=index_dir)
     here = build_retriever(replace(settings, kind="bm25"), documents, index_dir=index_dir)
     for query, ours, theirs in zip(queries, here.search(queries, k=60), there.search(queries, k=60), strict=True):

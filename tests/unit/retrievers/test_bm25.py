@@ -223,7 +223,7 @@ def test_stems(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"batch_size": 0}, {"workers": 0}, {"shards": 0}, {"text_cache": -1}, {"k1": -1.0}, {"b": 1.5}]
+    "change", [{"batch_size": 0}, {"workers": 0}, {"shards": 0}, {"vector_cache": -1}, {"k1": -1.0}, {"b": 1.5}]
 )
 def test_settings_out_of_range(change: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=rf"retriever\.{next(iter(change))}: expected"):

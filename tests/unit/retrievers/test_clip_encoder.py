@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def test_pictures_equal_a_plain_open_clip_call(folder: Path, encoder: ClipEncode
 
 def test_vectors_do_not_depend_on_the_batch(folder: Path, pictures: list[str]) -> None:
     many = ClipEncoder.load(str(folder), batch_size=64)
-    few = ClipEncoder.load(str(folder), batch_size=3, text_cache=0)
+    few = ClipEncoder.load(str(folder), batch_size=3, vector_cache=0)
     one_by_one = np.concatenate([few.encode_texts([text]) for text in TEXTS])
     np.testing.assert_allclose(many.encode_texts(TEXTS), one_by_one, atol=1e-6)
     one_by_one = np.concatenate([few.encode_images([path]) for path in pictures])
@@ -85,20 +86,33 @@ def test_nothing_to_encode(encoder: ClipEncoder) -> None:
     assert encoder.token_counts([]) == []
 
 
-def test_the_text_cache_is_bounded_and_drops_the_least_recently_used(folder: Path) -> None:
-    encoder = ClipEncoder.load(str(folder), text_cache=3)
+def test_the_vector_cache_is_bounded_and_drops_the_least_recently_used(folder: Path) -> None:
+    encoder = ClipEncoder.load(str(folder), vector_cache=3)
     encoder.encode_texts(["a", "b", "c"])
     encoder.encode_texts(["a"])
     encoder.encode_texts(["d", "d"])
-    assert list(encoder._cache) == ["c", "a", "d"]
+    assert list(encoder._texts._vectors) == ["c", "a", "d"]
     assert encoder.encode_texts(TEXTS).shape == (len(TEXTS), 24)
-    assert len(encoder._cache) == 3
+    assert len(encoder._texts._vectors) == 3
 
 
 def test_cached_texts_are_not_encoded_again(encoder: ClipEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     first = encoder.encode_texts(["seen", "before"])
     monkeypatch.setattr(encoder, "_run", lambda *_: pytest.fail("encoded again"))
     np.testing.assert_array_equal(encoder.encode_texts(["before", "seen"]), first[::-1])
+
+
+def test_a_picture_is_encoded_again_only_where_its_file_changed(
+    encoder: ClipEncoder, pictures: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(shutil.copy(pictures[0], tmp_path / "picture.png"))
+    first = encoder.encode_images([path])
+    with monkeypatch.context() as patch:
+        patch.setattr(encoder, "_run", lambda *_: pytest.fail("encoded again"))
+        np.testing.assert_array_equal(encoder.encode_images([path, path]), first[[0, 0]])
+    shutil.copy(pictures[1], path)
+    os.utime(path, ns=(1, 1))
+    assert not np.array_equal(encoder.encode_images([path]), first)
 
 
 def test_token_counts_come_before_truncation(encoder: ClipEncoder) -> None:

@@ -8,16 +8,21 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from raqo.config import load_config
 from raqo.errors import ConfigError
 from raqo.evaluation.pseudo_relevance import PseudoRelevance
+from raqo.preference_data.sources.knowledge_settings import KnowledgeSettings
 from raqo.preference_data.vl_ict import ClozeTriplet
 from raqo.records import Document, KnowledgeDataset, Query, Question
 from raqo.retrievers.build import build_retriever
 from raqo.retrievers.dual.folder import load_dual, read_record
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.training.dual.settings import DualRunSettings, DualSettings, DualShape
+from raqo.workflows.knowledge.corpus import Corpus
 from raqo.workflows.knowledge.dual import BASELINE, compare, run_dual, train_dual, with_targets
+from raqo.workflows.knowledge.passage_file import PassageFile
 from raqo.workflows.knowledge.run import knowledge_config
+from raqo.workflows.parts import Parts
 
 SHAPE = DualShape(hidden=16, layers=1, heads=2, image_size=16, patch_size=8, vocabulary=100)
 SHORT = DualRunSettings(max_steps=2, batch_size=8, save_steps=0)
@@ -38,16 +43,24 @@ def task(tmp_path: Path) -> KnowledgeDataset:
     return KnowledgeDataset("toy", "train", DOCUMENTS, questions)
 
 
+def held(folder: Path) -> Corpus:
+    return Corpus(Parts(knowledge_config(overrides=(f"cache_dir={folder}", "retriever={kind: bm25}"))), DOCUMENTS)
+
+
+def write_passages(path: Path) -> None:
+    rows = [{"_id": document.doc_id, "text": document.text} for document in DOCUMENTS]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+
+
 def test_each_run_starts_from_the_one_before_and_is_taken_the_second_time(
     task: KnowledgeDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = DualSettings(shape=SHAPE, pretrain=SHORT, train=SHORT)
-    bm25 = build_retriever(RetrieverSettings(kind="bm25"), DOCUMENTS, index_dir=tmp_path)
     image = task.questions[0].query.image or ""
     pages = [ClozeTriplet(image, f"the _ of page {row}", f"a boat of page {row}") for row in range(8)]
 
     def train() -> list[Path]:
-        train_dual(task, settings, tmp_path / "models", retriever=bm25, pages=pages)
+        train_dual(task.questions, settings, tmp_path / "models", corpus=held(tmp_path), pages=pages)
         return [tmp_path / "models" / name for name in ("dual-start", "dual-pretrained", "dual")]
 
     folders = train()
@@ -61,24 +74,80 @@ def test_each_run_starts_from_the_one_before_and_is_taken_the_second_time(
 def test_questions_without_a_named_passage_learn_from_found_ones_that_hold_an_answer(
     task: KnowledgeDataset, tmp_path: Path
 ) -> None:
-    bm25 = build_retriever(RetrieverSettings(kind="bm25"), DOCUMENTS, index_dir=tmp_path)
     first, second, third = task.questions[:3]
     asked = (
         replace(first, targets=(), answers={"passage 7 ": 1.0}),
         second,
         replace(third, targets=(), answers={"nowhere": 1.0}),
     )
-    found = with_targets(replace(task, questions=asked), bm25, PseudoRelevance())
-    assert [one.targets for one in found.questions] == [("p07",), second.targets, ()]
+    found = with_targets(asked, held(tmp_path), PseudoRelevance())
+    assert [one.targets for one in found] == [("p07",), second.targets, ()]
+
+
+def test_passages_on_disk_teach_what_those_in_memory_do(task: KnowledgeDataset, tmp_path: Path) -> None:
+    write_passages(tmp_path / "corpus.jsonl")
+    file = KnowledgeSettings(benchmark="jsonl", passages=str(tmp_path / "corpus.jsonl"))
+    in_memory = held(tmp_path)
+    on_disk = replace(in_memory, documents=PassageFile(file, in_memory.parts.retriever_settings, tmp_path / "indexes"))
+    unnamed = [replace(one, targets=()) for one in task.questions]
+    settings = DualSettings(shape=SHAPE, pretrain=None, train=SHORT)
+    made = []
+    for corpus in (in_memory, on_disk):
+        questions = with_targets(unnamed, corpus, PseudoRelevance())
+        folder = train_dual(questions, settings, tmp_path / "models", corpus=corpus)
+        made.append((questions, (folder / "dual.json").stat().st_mtime_ns))
+    assert made[0] == made[1], "the second run has the same inputs, so the first one's model is taken"
+
+
+CONFIG = """
+knowledge:
+  train: {{benchmark: jsonl, split: train, questions: {folder}/questions.jsonl}}
+  evaluate: {{benchmark: jsonl, questions: {folder}/questions.jsonl, passages: {folder}/corpus.jsonl}}
+retriever: {{kind: bm25}}
+dual:
+  shape: {{hidden: 16, layers: 1, heads: 2, image_size: 16, patch_size: 8, vocabulary: 100}}
+  pretrain: null
+  train: {{max_steps: 2, batch_size: 8, save_steps: 0}}
+cache_dir: {folder}/{cache}
+"""
+
+
+def test_a_run_on_a_corpus_on_disk_reports_as_one_in_memory(
+    task: KnowledgeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_passages(tmp_path / "corpus.jsonl")
+    rows = [
+        {
+            "id": one.query.query_id,
+            "question": one.query.text,
+            "image": one.query.image,
+            "answers": [f"passage {row} "],
+        }
+        for row, one in enumerate(task.questions)
+    ]
+    (tmp_path / "questions.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+
+    def run(name: str) -> list[dict[str, object]]:
+        (tmp_path / "my.yaml").write_text(CONFIG.format(folder=tmp_path, cache=name), encoding="utf-8")
+        _, path = run_dual(load_config(tmp_path / "my.yaml"), tmp_path / "runs" / name)
+        rows: list[dict[str, object]] = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        return rows
+
+    on_disk = run("on-disk")
+    assert list((tmp_path / "on-disk" / "indexes").glob("texts-*"))
+    monkeypatch.setattr("raqo.workflows.knowledge.passage_file._stores", lambda settings: False)
+    in_memory = run("in-memory")
+    assert not list((tmp_path / "in-memory" / "indexes").glob("texts-*"))
+    assert on_disk == in_memory
+    assert on_disk[0]["name"] == BASELINE
 
 
 def test_systems_are_compared_with_the_first(task: KnowledgeDataset, tmp_path: Path) -> None:
-    bm25 = build_retriever(RetrieverSettings(kind="bm25"), DOCUMENTS, index_dir=tmp_path)
+    corpus = held(tmp_path)
     told = [Query(one.query.query_id, next(iter(one.answers))) for one in task.questions]
     blind = [Query(one.query.query_id, "") for one in task.questions]
-    table, rows = compare(
-        task, {"nothing": bm25.search(blind, k=5), "answers": bm25.search(told, k=5)}, PseudoRelevance()
-    )
+    found = {name: corpus.retriever.search(asked, k=5) for name, asked in (("nothing", blind), ("answers", told))}
+    table, rows = compare(task, found, corpus.texts, PseudoRelevance())
     assert [(row["name"], row["hit"], row["helped"], row["harmed"]) for row in rows] == [
         ("nothing", 0.0, 0, 0),
         ("answers", 1.0, 12, 0),

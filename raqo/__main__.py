@@ -1,4 +1,4 @@
-"""`python -m raqo.cli`."""
+"""`python -m raqo`."""
 
 import sys
 
