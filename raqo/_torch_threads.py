@@ -25,7 +25,8 @@ Result = TypeVar("Result")
 def is_small(model: nn.Module) -> bool:
     """Whether a model lies on the CPU and is so small that its batches are better run side by side."""
     parameters = list(model.parameters())
-    return parameters[0].device.type == "cpu" and sum(parameter.numel() for parameter in parameters) <= SMALL
+    on_cpu = all(parameter.device.type == "cpu" for parameter in parameters)
+    return on_cpu and sum(parameter.numel() for parameter in parameters) <= SMALL
 
 
 def run_batches(function: Callable[[Batch], Result], batches: Iterable[Batch], model: nn.Module) -> Iterator[Result]:
@@ -43,6 +44,7 @@ def run_batches(function: Callable[[Batch], Result], batches: Iterable[Batch], m
         yield from map(function, batches)
         return
     threads, waiting = _threads(), deque[Future[Result]]()
+    torch.set_num_threads(1)  # what is done with the results meanwhile takes no other thread either
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             try:
@@ -77,11 +79,17 @@ def add_gradients(
         value = loss(batch)
         return value.detach(), torch.autograd.grad(value, parameters, allow_unused=True)
 
-    found = list(run_batches(learn, batches, model) if side_by_side else map(learn, batches))
-    for parameter, *gradients in zip(parameters, *(row for _, row in found), strict=True):
-        known = [gradient for gradient in (parameter.grad, *gradients) if gradient is not None]
-        parameter.grad = functools.reduce(torch.add, known) if known else None
-    return torch.stack([value for value, _ in found]).sum()
+    total = torch.zeros((), device=parameters[0].device)
+    for value, gradients in run_batches(learn, batches, model) if side_by_side else map(learn, batches):
+        total += value
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is None:
+                continue
+            if parameter.grad is None:  # a copy: what autograd returns may be shared between parameters
+                parameter.grad = gradient.clone()
+            else:
+                parameter.grad += gradient
+    return total
 
 
 @functools.cache

@@ -25,8 +25,8 @@ from raqo.records import Query
 
 _DECIMALS = 6
 
-SEEN_AT_ONCE = 16
-"""Phrases compared with all targets in one call: a batch for the retriever, and little memory for the pairs."""
+PAIRS_AT_ONCE = 1 << 16
+"""Phrases and targets compared in one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,11 +223,9 @@ def _seen(
     shown = {phrase: [target for *_, target in row[: settings.first_queries * 2]] for phrase, row in places.items()}
     targets = sorted({target for row in shown.values() for target in row})
     column = {target: at for at, target in enumerate(targets)}
+    size = max(1, PAIRS_AT_ONCE // max(1, len(targets)))
     scores = np.concatenate(
-        [
-            _similarities(retriever, common[at : at + SEEN_AT_ONCE], targets)
-            for at in range(0, len(common), SEEN_AT_ONCE)
-        ]
+        [_similarities(retriever, common[at : at + size], targets) for at in range(0, len(common), size)]
     )
     scores = (scores - scores.mean(axis=1, keepdims=True)) / (scores.std(axis=1, keepdims=True) + 1e-9)
     found = {}

@@ -1,7 +1,7 @@
 """A batch of a small model on a CPU in parts of similar length, computed side by side with one thread of torch each.
 
 A part is padded to its own longest row, and the operations of a part are too small to be worth splitting over threads
-(`raqo._torch_threads`). The step is that of the whole batch, but for the last digits.
+(`raqo._torch_threads`). Without dropout the step is that of the whole batch, but for rounding.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PART_TOKENS = 1000
 """Tokens of a part, about; the same on every machine, so that sums do not depend on its threads."""
 
 EVEN = 4
-"""The number of parts is a multiple of it, so that threads end at about the same time."""
+"""Parts are made for a multiple of so many threads, so that all end at about the same time."""
 
 Item = TypeVar("Item")
 Collate = Callable[[Sequence[Item]], dict[str, Tensor]]
@@ -80,21 +80,23 @@ class PartsTrainer(Trainer):  # type: ignore[misc]
         model.train()
         parts = list(zip(inputs["parts"], inputs["shares"], strict=True))
         if self._draws is None:
-            self._draws = self._draws_numbers(model, inputs["parts"][0])
+            self._draws = draws_numbers(model, inputs["parts"][0])
         return add_gradients(
             lambda part: part[1] * self.compute_loss(model, part[0]), parts, model, side_by_side=not self._draws
         )
 
-    def _draws_numbers(self, model: Any, part: Mapping[str, Tensor]) -> bool:
-        """Whether the model takes random numbers as it learns (dropout)."""
-        before = torch.get_rng_state()
-        with torch.no_grad():
-            self.compute_loss(model, part)
-        after = torch.get_rng_state()
-        torch.set_rng_state(before)
-        return not torch.equal(before, after)
+
+def draws_numbers(model: Any, part: Mapping[str, Tensor]) -> bool:
+    """Whether a model on the CPU takes random numbers as it learns (dropout); the generator stays as it was."""
+    before = torch.get_rng_state()
+    with torch.no_grad():
+        model(input_ids=part["input_ids"], attention_mask=part["attention_mask"], use_cache=False)
+    after = torch.get_rng_state()
+    torch.set_rng_state(before)
+    return not torch.equal(before, after)
 
 
 def in_parts(model: Any, arguments: Any) -> bool:
     """Whether a model learns in parts: a small one on a CPU, in one process, that takes its batches whole."""
-    return is_small(model) and arguments.world_size == 1 and arguments.gradient_accumulation_steps == 1
+    alone = arguments.device.type == "cpu" and arguments.world_size == 1
+    return is_small(model) and alone and arguments.gradient_accumulation_steps == 1

@@ -112,15 +112,19 @@ def rescale_rewards(rewards: Tensor, mask: Tensor, *, how: Rescale, scale: float
     return rescaled.masked_fill(~mask, 0.0)
 
 
-def ranking_accuracy(scores: Tensor, rewards: Tensor, mask: Tensor, *, min_gap: float = 1e-6) -> tuple[Tensor, Tensor]:
+Counts = tuple[Tensor, Tensor]
+"""How many, of how many."""
+
+
+def ranking_accuracy(scores: Tensor, rewards: Tensor, mask: Tensor, *, min_gap: float = 1e-6) -> tuple[Counts, Counts]:
     """How well scores order a batch of lists that are sorted best first.
 
     Returns:
-        Share of untied pairs in the right order (an equal score counts as wrong), and share of lists whose best
-        candidate has the highest score; NaN where there is no pair or no list of two.
+        Pairs in the right order, of all untied ones (an equal score counts as wrong); lists whose best candidate has
+        the highest score, of those with two or more.
     """
     better = (rewards[:, :, None] - rewards[:, None, :] > min_gap) & mask[:, :, None] & mask[:, None, :]
     right = better & (scores[:, :, None] > scores[:, None, :])
     lists = mask.sum(1) > 1
     top = scores.masked_fill(~mask, -torch.inf).argmax(1) == 0
-    return right.sum() / better.sum(), (top & lists).sum() / lists.sum()
+    return (right.sum(), better.sum()), ((top & lists).sum(), lists.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from raqo.training.models import load_model, load_tokenizer, save_model
 from raqo.training.parts import PartCollator, PartsTrainer, in_parts
 from raqo.training.pro_batch import ListCollator, TokenList, encode_lists
 from raqo.training.pro_loss import (
+    Counts,
     best_nll,
     candidate_scores,
     pro_loss,
@@ -112,7 +114,7 @@ class ProTrainer(PartsTrainer):
     def __init__(self, settings: ProSettings, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._settings = settings
-        self._seen: dict[str, list[Tensor]] = defaultdict(list)
+        self._seen: dict[str, list[Counts]] = defaultdict(list)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, **kwargs: Any
@@ -125,16 +127,28 @@ class ProTrainer(PartsTrainer):
         ranking = pro_loss(scores, rewards, mask, temperature=settings.temperature)
         likelihood = best_nll(logps, token_mask, reduction=settings.sft_reduction)
         pairs, top = ranking_accuracy(scores.detach(), rewards, mask)
-        report = {"pro_loss": ranking, "nll_best": likelihood.mean(), "pair_accuracy": pairs, "top1": top}
-        for name, value in report.items():
-            self._seen[name].append(value.detach())
+        size = torch.tensor(len(mask))
+        report = {
+            "pro_loss": (ranking.detach() * size, size),
+            "nll_best": (likelihood.detach().sum(), size),
+            "pair_accuracy": pairs,
+            "top1": top,
+        }
+        for name, counts in report.items():
+            self._seen[name].append(counts)
         return ranking + sft_term(likelihood, inputs["lengths"], weight=settings.sft_weight)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the means since the last report."""
-        means = {name: torch.stack(values).nanmean().item() for name, values in self._seen.items() if values}
+        means = {name: _mean(counts) for name, counts in self._seen.items()}
         self._seen.clear()
         super().log({**logs, **means}, start_time)
+
+
+def _mean(counts: Sequence[Counts]) -> float:
+    """Over all parts; exact sums, as parts come in the order in which they ended. NaN where there is nothing."""
+    total = math.fsum(size.item() for _, size in counts)
+    return math.fsum(part.item() for part, _ in counts) / total if total else math.nan
 
 
 def candidate_logps(model: Any, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from raqo.errors import DataError, message
+
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
@@ -23,13 +25,21 @@ def encode_pairs(tokenizer: Any, prompts: Sequence[str], completions: Sequence[s
 
     Prompt and completion are read together, as they will be generated; the completion starts where that differs from
     the prompt alone. Special tokens spelt out in the data stay text.
+
+    Raises:
+        DataError: a prompt is empty.
     """
     if not prompts:
         return []
     alone = tokenizer(list(prompts), split_special_tokens=True, verbose=False)["input_ids"]
     texts = [prompt + completion for prompt, completion in zip(prompts, completions, strict=True)]
     both = tokenizer(texts, split_special_tokens=True, verbose=False)["input_ids"]
-    return [_split(prompt, ids, tokenizer.eos_token_id) for prompt, ids in zip(alone, both, strict=True)]
+    pairs = [_split(prompt, ids, tokenizer.eos_token_id) for prompt, ids in zip(alone, both, strict=True)]
+    for row, pair in enumerate(pairs):
+        if not pair.prompt:
+            problem = f"row {row} has a prompt without a token ({prompts[row]!r})"
+            raise DataError(message("training rows", problem, "give every completion a prompt"))
+    return pairs
 
 
 def _split(prompt: list[int], ids: list[int], end: int) -> TokenPair:

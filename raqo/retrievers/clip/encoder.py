@@ -22,8 +22,8 @@ from raqo.retrievers.encodable import encodable
 from raqo.retrievers.images import open_image
 
 Key = TypeVar("Key", bound=Hashable)
-_Picture = tuple[str, int, int]
-"""Path, time of the last change, size."""
+_Picture = tuple[str, tuple[int, ...]]
+"""Path, and what changes with the file."""
 
 LENGTH_STEP = 4
 """Texts are cut to a multiple of this many tokens, so that few shapes occur."""
@@ -35,9 +35,10 @@ TOKENIZED_AT_ONCE = 128
 class ClipEncoder:
     """An `Encoder` over open_clip, in float32.
 
-    Texts are grouped by length and cut, which changes nothing (`clip_text`) and makes short ones several times cheaper.
-    Pictures are decoded by threads that run at most a batch ahead of the model, so memory does not grow with their
-    number. The vectors of both are kept, up to a bound; those of a picture as long as its file does not change.
+    Texts are grouped by length and cut, which changes nothing (`raqo.retrievers.clip.text`) and makes short ones much
+    cheaper. Pictures are decoded by threads that run at most a batch ahead of the model, so memory does not grow
+    with their number. The vectors of both are kept, up to a bound; those of a picture as long as its file does not
+    change.
 
     The model always sees whole batches; a short one is filled up with repeats. BLAS and oneDNN sum in another order for
     another shape, and a vector must not depend on its neighbours in the last digit: mining that is resumed half way
@@ -124,7 +125,7 @@ class ClipEncoder:
                 yield min(step * LENGTH_STEP, ids.shape[1]), rows[start : start + self._batch_size]
 
     def _embed_images(self, pictures: list[_Picture]) -> Iterator[FloatArray]:
-        batches = _batched(self._pixels([path for path, *_ in pictures]), self._batch_size)
+        batches = _batched(self._pixels([path for path, _ in pictures]), self._batch_size)
         for vectors in run_batches(self._embed_pixels, batches, self._clip.model):
             yield from (row.copy() for row in vectors)
 
@@ -178,23 +179,24 @@ class _Kept(Generic[Key]):
 
     def look_up(self, keys: Sequence[Key], embed: Callable[[list[Key]], Iterable[FloatArray]]) -> FloatArray:
         """Vectors (n, d) of n > 0 keys; those that are not there are embedded, each once."""
-        new = [key for key in dict.fromkeys(keys) if key not in self._vectors]
-        vectors = dict(zip(new, embed(new), strict=True))
-        rows = [vectors[key] if key in vectors else self._vectors[key] for key in keys]
-        self._vectors.update(vectors)
-        for key in dict.fromkeys(keys):
+        distinct = dict.fromkeys(keys)
+        vectors = {key: self._vectors[key] for key in distinct if key in self._vectors}
+        new = [key for key in distinct if key not in vectors]
+        vectors.update(zip(new, embed(new), strict=True))
+        for key in distinct:
+            self._vectors[key] = vectors[key]
             self._vectors.move_to_end(key)
         while len(self._vectors) > self._limit:
             self._vectors.popitem(last=False)
-        return np.stack(rows)
+        return np.stack([vectors[key] for key in keys])
 
 
 def _picture(path: str) -> _Picture:
     try:
         found = os.stat(path)
-    except OSError:  # whoever opens it says what is wrong
-        return path, 0, 0
-    return path, found.st_mtime_ns, found.st_size
+    except (OSError, ValueError):  # whoever opens it says what is wrong
+        return path, ()
+    return path, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _batched(items: Iterator[Tensor], size: int) -> Iterator[list[Tensor]]:

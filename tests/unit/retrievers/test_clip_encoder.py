@@ -105,13 +105,18 @@ def test_cached_texts_are_not_encoded_again(encoder: ClipEncoder, monkeypatch: p
 def test_a_picture_is_encoded_again_only_where_its_file_changed(
     encoder: ClipEncoder, pictures: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = str(shutil.copy(pictures[0], tmp_path / "picture.png"))
+    one, other = (tmp_path / name for name in ("one.bmp", "other.bmp"))
+    for copy, picture in ((one, pictures[0]), (other, pictures[1])):
+        Image.open(picture).convert("RGB").resize((8, 8)).save(copy)
+    path = str(one)
     first = encoder.encode_images([path])
     with monkeypatch.context() as patch:
         patch.setattr(encoder, "_run", lambda *_: pytest.fail("encoded again"))
         np.testing.assert_array_equal(encoder.encode_images([path, path]), first[[0, 0]])
-    shutil.copy(pictures[1], path)
-    os.utime(path, ns=(1, 1))
+    state = os.stat(path)
+    one.write_bytes(other.read_bytes())
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert os.stat(path).st_size == state.st_size
     assert not np.array_equal(encoder.encode_images([path]), first)
 
 
