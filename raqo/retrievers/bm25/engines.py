@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -125,14 +125,17 @@ class Bm25s:
 
     def _flat(self, queries: Sequence[Asked]) -> tuple[Array, Array, Array]:
         """Numbers and weights of the known words of all queries, and where those of each query end."""
-        known = [
-            [(self._vocabulary[word], weight) for word, weight in zip(*query, strict=True) if word in self._vocabulary]
-            for query in queries
-        ]
-        pairs = list(chain.from_iterable(known))
-        numbers = np.array([number for number, _ in pairs], dtype=np.int64)
-        weights = np.array([weight for _, weight in pairs], dtype=np.float32)
-        return numbers, weights, np.array([0, *accumulate(map(len, known))], dtype=np.int64)
+        numbers: list[int] = []
+        weights: list[float] = []
+        ends = [0]
+        for query in queries:
+            for word, weight in zip(*query, strict=True):
+                number = self._vocabulary.get(word)
+                if number is not None:
+                    numbers.append(number)
+                    weights.append(weight)
+            ends.append(len(numbers))
+        return np.array(numbers, dtype=np.int64), np.array(weights, dtype=np.float32), np.array(ends, dtype=np.int64)
 
 
 class RankBm25:

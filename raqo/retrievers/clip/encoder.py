@@ -48,12 +48,13 @@ class ClipEncoder:
     def __init__(
         self, loaded: LoadedClip, *, batch_size: int = 32, workers: int = 4, vector_cache: int = 50_000
     ) -> None:
+        self._device = next(loaded.model.parameters()).device
+        on_cpu = self._device.type == "cpu"
         self._clip = replace(loaded, model=fuse_batch_norms(loaded.model))
         self._batch_size = batch_size
-        self._workers = workers
+        self._workers = min(workers, torch.get_num_threads()) if on_cpu else workers  # the model needs the cores too
         self._texts = _Kept[str](vector_cache)
         self._images = _Kept[_Picture](vector_cache)
-        self._device = next(loaded.model.parameters()).device
 
     @classmethod
     def load(
