@@ -28,8 +28,8 @@ _Picture = tuple[str, tuple[int, ...]]
 LENGTH_STEP = 4
 """Texts are cut to a multiple of this many tokens, so that few shapes occur."""
 
-TOKENIZED_AT_ONCE = 128
-"""Batches of texts tokenized and sorted by length together."""
+TOKENIZED_AT_ONCE = 256
+"""Texts."""
 
 
 class ClipEncoder:
@@ -104,26 +104,34 @@ class ClipEncoder:
         """
         return self._images.look_up([_picture(path) for path in paths], self._embed_images) if paths else self._empty()
 
-    def _embed_texts(self, texts: list[str]) -> Iterator[FloatArray]:
-        chunk = self._batch_size * TOKENIZED_AT_ONCE
-        for start in range(0, len(texts), chunk):
-            ids = self._clip.tokenizer([encodable(text) for text in texts[start : start + chunk]])
-            vectors: dict[int, FloatArray] = {}
-            batches = list(self._by_length(ids))
-            embedded = run_batches(
-                self._embed_tokens, (ids[rows, :length] for length, rows in batches), self._clip.model
-            )
-            for (_, rows), found in zip(batches, embedded, strict=True):
-                vectors.update(zip(rows.tolist(), (row.copy() for row in found), strict=True))  # keeps no batch alive
-            yield from (vectors[row] for row in range(len(ids)))
+    def _embed_texts(self, texts: list[str]) -> list[FloatArray]:
+        rows: list[list[int]] = []
 
-    def _by_length(self, ids: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Batches of rows that need equally many tokens, rounded up to `LENGTH_STEP`."""
-        steps = text_ends(self._clip.model, ids) // LENGTH_STEP + 1
-        for step in steps.unique().tolist():
-            rows = (steps == step).nonzero().flatten()
-            for start in range(0, len(rows), self._batch_size):
-                yield min(step * LENGTH_STEP, ids.shape[1]), rows[start : start + self._batch_size]
+        def batches() -> Iterator[Tensor]:
+            for batch in self._by_length(texts):
+                rows.append([row for row, _ in batch])
+                yield torch.stack([ids for _, ids in batch])
+
+        found: dict[int, FloatArray] = {}
+        for turn, vectors in enumerate(run_batches(self._embed_tokens, batches(), self._clip.model)):
+            found.update(zip(rows[turn], (vector.copy() for vector in vectors), strict=True))  # keeps no batch alive
+        return [found[row] for row in range(len(texts))]
+
+    def _by_length(self, texts: list[str]) -> Iterator[list[tuple[int, Tensor]]]:
+        """Batches of (row, tokens) that need equally many tokens, rounded up to `LENGTH_STEP`, as they fill up.
+
+        Texts are tokenized a few at a time, while the model is busy with those before them.
+        """
+        waiting: dict[int, list[tuple[int, Tensor]]] = {}
+        for start in range(0, len(texts), TOKENIZED_AT_ONCE):
+            ids = self._clip.tokenizer([encodable(text) for text in texts[start : start + TOKENIZED_AT_ONCE]])
+            lengths = (text_ends(self._clip.model, ids) // LENGTH_STEP + 1) * LENGTH_STEP
+            for row, (length, tokens) in enumerate(zip(lengths.tolist(), ids, strict=True), start):
+                batch = waiting.setdefault(length, [])
+                batch.append((row, tokens[:length]))
+                if len(batch) == self._batch_size:
+                    yield waiting.pop(length)
+        yield from waiting.values()
 
     def _embed_images(self, pictures: list[_Picture]) -> Iterator[FloatArray]:
         batches = _batched(self._pixels([path for path, _ in pictures]), self._batch_size)
