@@ -29,7 +29,7 @@ LENGTH_STEP = 4
 """Texts are cut to a multiple of this many tokens, so that few shapes occur."""
 
 TOKENIZED_AT_ONCE = 256
-"""Texts."""
+"""Texts of one call of the tokenizer; the model is busy with earlier ones meanwhile."""
 
 
 class ClipEncoder:
