@@ -26,6 +26,8 @@ from raqo.serving.engine import MODEL_NAME, Engine
 
 Body = dict[str, Any]
 _PASSED_BACK = ("content-type", "retry-after")
+# a connection closed on a client that still sends is reset, and the refusal may be lost with it
+_DISCARDED_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,14 +153,17 @@ class Gateway:
     async def _content(self, request: Request) -> bytes:
         limit = self._settings.max_request_bytes
         declared = request.headers.get("content-length", "0")
-        content = bytearray()
-        if not declared.isdecimal() or int(declared) <= limit:
+        content, length = bytearray(), 0
+        if not declared.isdecimal() or int(declared) <= limit + _DISCARDED_BYTES:
             async for chunk in request.stream():
-                content += chunk
-                if len(content) > limit:
+                length += len(chunk)
+                if length <= limit:
+                    content += chunk
+                elif length > limit + _DISCARDED_BYTES:
                     break
             else:
-                return bytes(content)
+                if length <= limit:
+                    return bytes(content)
         raise HTTPException(413, f"a request may have up to {limit} bytes", {"Connection": "close"})
 
     async def _pass_on(self, path: str, body: Body) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def test_no_other_path_reaches_the_engine(served: Served, path: str) -> None:
     ("content", "status"),
     [(b"", 400), (b"[]", 400), (b'"x"', 400), (b"{", 400), (b"[" * 1900, 400), (b"\xff\xfe", 400),
      (json.dumps({"model": "/etc"}).encode(), 404), (json.dumps({"model": ["x"]}).encode(), 404),
-     (b" " * 2001, 413)],
+     (b" " * 2001, 413), (b" " * 1_000_000, 413)],
 )  # fmt: skip
 def test_bad_requests_are_refused_before_the_engine(served: Served, content: bytes, status: int) -> None:
     before = len(served.reached())
@@ -81,6 +82,14 @@ def test_bad_requests_are_refused_before_the_engine(served: Served, content: byt
     chunked = served.client.post("/v1/chat/completions", content=iter([content]), headers=headers)
     assert chunked.status_code == status
     assert len(served.reached()) == before
+
+
+def test_a_body_that_is_far_too_long_is_refused_by_its_length(served: Served) -> None:
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    address = (served.client.base_url.host, served.client.base_url.port)
+    with socket.create_connection(address, timeout=60) as client:
+        client.sendall(f"{head}Content-Length: {10**12}\r\n\r\n".encode())
+        assert client.makefile("rb").readline().split()[1] == b"413"
 
 
 def test_what_a_web_page_may_post_unasked_is_refused(served: Served) -> None:
