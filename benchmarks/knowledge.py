@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from raqo.agents.caption_resolver import CaptionResolver
+from raqo.agents.corpus_words import count_words
 from raqo.agents.feedback_expander import FeedbackExpander
 from raqo.evaluation.pseudo_relevance import PseudoRelevance, score_rankings
 from raqo.evaluation.significance import changes, paired_p_value
@@ -137,7 +138,7 @@ def _loop(
         retriever=retriever,
         texts=texts,
         resolver=CaptionResolver(encoder),
-        expander=FeedbackExpander(texts.values(), encoder),
+        expander=FeedbackExpander(count_words(texts.values()), encoder),
         feedback=Agreement(encoder, texts, depth=settings.score_depth),
         settings=settings,
     )

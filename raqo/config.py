@@ -24,7 +24,7 @@ from raqo.graphs.settings import MiningSettings
 from raqo.preference_data.build import BuildSettings
 from raqo.preference_data.sources.knowledge_settings import KnowledgeSettings
 from raqo.preference_data.sources.settings import SourceSettings
-from raqo.records import Direction
+from raqo.records import Direction, OnError
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.training.dual.settings import DualSettings
 from raqo.training.settings import TrainingSettings
@@ -57,7 +57,7 @@ class PagesSettings:
     wit: str
     images: str = ""
     limit: int | None = None
-    on_error: Literal["fail", "skip"] = "fail"
+    on_error: OnError = "fail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

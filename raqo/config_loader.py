@@ -152,13 +152,26 @@ def _build(cls: type[Any], values: Any, path: str, where: str) -> Any:
         raise ConfigError(message(at, f"missing {', '.join(_join(path, name) for name in missing)}", "give a value"))
     hints = typing.get_type_hints(cls)
     arguments = {
-        key: _convert(value, hints[key], _join(path, key), section.places.get(key, where))
+        key: _convert(_completed(value, fields[key]), hints[key], _join(path, key), section.places.get(key, where))
         for key, value in section.items()
     }
     try:
         return cls(**arguments)
     except ValueError as error:
         raise ConfigError(f"{at}: {error}") from error
+
+
+def _completed(value: Any, field: dataclasses.Field[Any]) -> Any:
+    """A section with what it leaves out taken from the field's own default, where that is not the class's."""
+    factory = field.default_factory
+    if not isinstance(value, Mapping) or factory is dataclasses.MISSING or isinstance(factory, type):
+        return value
+    default = factory()
+    if not dataclasses.is_dataclass(default):
+        return value
+    section = _as_section(value, field.name)
+    left_out = {one.name: getattr(default, one.name) for one in dataclasses.fields(default) if one.init}
+    return _Section({**left_out, **section}, section.places)
 
 
 def _convert(value: Any, kind: Any, path: str, where: str) -> Any:

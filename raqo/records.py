@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
+
+OnError = Literal["fail", "skip"]
+"""What a bad entry of a data set does: end the run with one clear error, or be left out, counted and said."""
 
 
 class Direction(StrEnum):
@@ -50,6 +54,7 @@ class KeptReason(StrEnum):
     NO_ANSWER = "the rewriter gave no answer"
     EMPTY = "the rewriter gave no text"
     UNCHANGED = "the rewrite equals the query"
+    GROWN = "the rewrite says more than the query"
     TOO_LONG = "the rewrite is longer than the encoder can read"
     LESS_CONFIDENT = "the retriever is less confident about the rewrite"
 
@@ -77,13 +82,14 @@ class RetrievalDataset:
     """Documents, queries and the ground truth between them, for one split.
 
     Attributes:
+        documents: in memory, or read from disk.
         targets: query id -> ids of the relevant documents (never empty). Used in mining and evaluation only.
         reference: query id -> an alternative wording known to suit the retriever, where one exists (the sample world).
     """
 
     name: str
     split: str
-    documents: tuple[Document, ...]
+    documents: Sequence[Document]
     queries: tuple[Query, ...]
     targets: Mapping[str, tuple[str, ...]]
     reference: Mapping[str, str] = field(default_factory=dict)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from raqo.agents.corpus_words import CorpusWords
 from raqo.agents.relevance_feedback import feedback_terms
-from raqo.agents.spans import forms_of, words_of
+from raqo.agents.spans import words_of
 from raqo.agents.term_weights import is_keyword
 from raqo.agents.vocabulary import Vocabulary, most_frequent_words
 from raqo.errors import ConfigError, message
@@ -47,24 +47,17 @@ class FeedbackExpander:
     best ones with words of the passages that they found, and with each other.
 
     Args:
-        corpus: texts of all passages, read once.
+        corpus: the words of all passages.
         encoder: a sentence encoder.
         settings: how many of each.
     """
 
     def __init__(
-        self, corpus: Iterable[str], encoder: TextEncoder, *, settings: FeedbackExpanderSettings | None = None
+        self, corpus: CorpusWords, encoder: TextEncoder, *, settings: FeedbackExpanderSettings | None = None
     ) -> None:
         self._settings = settings or FeedbackExpanderSettings()
-        self._documents: Counter[str] = Counter()
-        self._size = 0
-        counts: Counter[str] = Counter()
-        for text in corpus:  # there may be more than memory holds
-            forms = forms_of(text)
-            counts.update(forms)
-            self._documents.update(set(forms))
-            self._size += 1
-        frequent = most_frequent_words(counts, max_size=self._settings.vocabulary)
+        self._documents, self._size = corpus.documents, corpus.size
+        frequent = most_frequent_words(corpus.counts, max_size=self._settings.vocabulary)
         self._vocabulary = Vocabulary(frequent, encoder)
 
     @property
@@ -113,11 +106,11 @@ class FeedbackExpander:
         if case.resolution.implicit:
             return [keyword for keyword, _ in case.resolution.implicit]
         forms = dict.fromkeys(word.form for word in words_of(case.query.text) if is_keyword(word.form))
-        rarest = sorted(forms, key=lambda form: (self._documents[form] or self._size, form))
+        rarest = sorted(forms, key=lambda form: (self._documents.get(form, self._size), form))
         return rarest[: self._settings.keywords]
 
     def _document_share(self, form: str) -> float:
-        return max(self._documents[form], 1) / max(self._size, 1)
+        return self._documents.get(form, 1) / max(self._size, 1)
 
 
 def _merged(left: str, right: str) -> str:

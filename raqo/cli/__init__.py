@@ -21,6 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown:
         print(f"raqo: unknown argument {unknown[0]!r}; see `raqo {arguments.verb} --help`.", file=sys.stderr)
         return 2
+    if overrides and not hasattr(arguments, "config") and arguments.verb != "demo":
+        print(f"raqo: `raqo {arguments.verb}` takes no settings, got {overrides[0]!r}.", file=sys.stderr)
+        return 2
     arguments.overrides = tuple(overrides)
     # nothing of raqo's needs telemetry, and a missing network must not cost time-outs
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -37,7 +37,10 @@ def _knowledge(arguments: argparse.Namespace) -> None:
         show(arguments, found, "\n".join(f"{step}: {text}" for step, text in found.items()))
         return
     from raqo.workflows.knowledge.run import run_knowledge
+    from raqo.workflows.toy_model import say_toy
 
+    if arguments.trained:
+        say_toy(config)
     table, page = run_knowledge(
         config,
         arguments.out,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from raqo.config import RunConfig
+
+
+OVERRIDES = "Any setting can be overridden: mining.max_rounds=3 training.pro.epochs=2"
 
 
 def add_verb(
@@ -25,20 +28,21 @@ def add_verb(
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """``--config`` and dotted overrides."""
-    parser.epilog = "Any setting can be overridden: mining.max_rounds=3 training.pro.epochs=2"
+    parser.epilog = OVERRIDES
     parser.add_argument("--config", type=Path, required=True, help="a YAML file; see configs/")
 
 
-def add_out(parser: argparse.ArgumentParser, *, default: str | None, if_exists: str) -> None:
+def add_out(
+    parser: argparse.ArgumentParser, *, default: str | None, if_exists: str, help: str = "the run folder"
+) -> None:
     """``--out`` and ``--if-exists``."""
-    parser.add_argument(
-        "--out", type=Path, required=default is None, default=default and Path(default), help="the run folder"
-    )
+    parser.add_argument("--out", type=Path, required=default is None, default=default and Path(default), help=help)
     parser.add_argument(
         "--if-exists",
         choices=("fail", "resume", "replace"),
         default=if_exists,
-        help="a run folder that is there already: refuse it, go on with it, or also remake parts whose inputs changed",
+        help="a run folder that is there already: refuse it, go on with it, or also remake parts whose inputs changed "
+        f"(default: {if_exists})",
     )
 
 
@@ -55,7 +59,7 @@ def add_gallery(parser: argparse.ArgumentParser) -> None:
         "--gallery",
         help="what is searched: an evaluation set, train, knowledge.evaluate or knowledge.train (default: the first)",
     )
-    parser.add_argument("-k", type=int, default=5, help="hits to show")
+    parser.add_argument("-k", type=hits, default=5, help="hits to show (default: 5)")
 
 
 def add_chat(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +76,20 @@ def money(text: str) -> float:
 def days(text: str) -> float:
     """An amount of days, at least 0."""
     return _amount(text, "days", "30")
+
+
+def hits(text: str) -> int:
+    """A number of hits, at least 1."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"expected a number of hits, got {text!r}; give for example 10")
+    return int(text)
+
+
+def query(text: str) -> str:
+    """The text of a query, with a word in it."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the query is empty; give it in quotes")
+    return text
 
 
 def _amount(text: str, what: str, example: str) -> float:
@@ -98,6 +116,17 @@ def load(arguments: argparse.Namespace) -> RunConfig:
 def show(arguments: argparse.Namespace, value: dict[str, Any], text: str) -> None:
     """Print a result on standard output: as JSON with ``--json``, else as text."""
     print(json.dumps(value, indent=2, ensure_ascii=False) if arguments.json else text)
+
+
+def values_text(values: Mapping[str, Any]) -> str:
+    """Counts with their names, other values after theirs, on one line."""
+    texts = (
+        f"{value:,} {name}"
+        if isinstance(value, int)
+        else f"{name} {f'{value:.4g}' if isinstance(value, float) else value}"
+        for name, value in values.items()
+    )
+    return ", ".join(texts)
 
 
 def show_report(arguments: argparse.Namespace, table: str, page: Path) -> None:

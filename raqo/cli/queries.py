@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raqo.cli.options import add_config, add_gallery, add_verb, load, show
+from raqo.cli.options import add_config, add_gallery, add_verb, load, query, show, values_text
 
 if TYPE_CHECKING:
     from raqo.records import KnowledgeDataset
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def add_verbs(verbs: Any) -> None:
     """``rewrite``, ``search``, ``index``, ``check``."""
     verb = add_verb(verbs, "rewrite", _rewrite, "rewrite one query and show what it finds before and after")
-    verb.add_argument("text")
+    verb.add_argument("text", type=query, help="the query, in quotes")
     verb.add_argument("--rewriter", type=Path, required=True, metavar="RUN", help="a run folder")
     add_gallery(verb)
 
     verb = add_verb(verbs, "search", _search, "search with one query as it is")
-    verb.add_argument("text")
+    verb.add_argument("text", type=query, help="the query, in quotes")
     add_config(verb)
     add_gallery(verb)
 
@@ -34,29 +34,26 @@ def add_verbs(verbs: Any) -> None:
 
 def _rewrite(arguments: argparse.Namespace) -> None:
     from raqo.records import RewriteResult
-    from raqo.workflows.rewrite import rewrite_one
-    from raqo.workflows.show import result_json, result_text
+    from raqo.workflows.progress import say
+    from raqo.workflows.rewrite import open_served, rewrite_in
+    from raqo.workflows.show import result_json, result_text, step_line
 
-    for step in rewrite_one(arguments.text, arguments.rewriter, gallery=arguments.gallery, k=arguments.k):
+    served, corpus = open_served(arguments.rewriter, gallery=arguments.gallery, k=arguments.k)
+    for step in rewrite_in(served, arguments.text):
         if isinstance(step, RewriteResult):
-            show(arguments, result_json(step), result_text(step))
+            found = corpus.found(step.before), corpus.found(step.after)
+            show(arguments, result_json(step, *found), result_text(step, *found))
+        else:
+            say(step_line(step))
 
 
 def _search(arguments: argparse.Namespace) -> None:
     from raqo.workflows.parts import Parts
     from raqo.workflows.rewrite import search_one
-    from raqo.workflows.show import one_line
+    from raqo.workflows.show import hit_lines, hits_json
 
-    ranking, documents = search_one(arguments.text, Parts(load(arguments)), gallery=arguments.gallery, k=arguments.k)
-    hits = [
-        {"rank": rank, "doc_id": hit.doc_id, "score": hit.score, "shows": document.image or document.text}
-        for rank, (hit, document) in enumerate(zip(ranking.hits, documents, strict=True), start=1)
-    ]
-    lines = [
-        f"{rank:>3}  {hit.score:.4f}  {hit.doc_id}  {document.image or one_line(document.text or '')}"
-        for rank, (hit, document) in enumerate(zip(ranking.hits, documents, strict=True), start=1)
-    ]
-    show(arguments, {"hits": hits}, "\n".join(lines) or "nothing found")
+    found = search_one(arguments.text, Parts(load(arguments)), gallery=arguments.gallery, k=arguments.k)
+    show(arguments, {"hits": hits_json(*found)}, "\n".join(hit_lines(*found)) or "nothing found")
 
 
 def _index(arguments: argparse.Namespace) -> None:
@@ -67,18 +64,21 @@ def _index(arguments: argparse.Namespace) -> None:
     for name in gallery_names(parts):
         retriever = open_gallery(parts, name).retriever
         found[name] = {"documents": retriever.size, "fingerprint": retriever.fingerprint}
-    show(arguments, found, "\n".join(f"{name}: {values}" for name, values in found.items()))
+    show(arguments, found, "\n".join(f"{name}: {values_text(values)}" for name, values in found.items()))
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    from raqo.workflows.checks import say_doubts
     from raqo.workflows.knowledge.passage_file import counted
     from raqo.workflows.parts import Parts
+    from raqo.workflows.toy_model import say_toy
 
     parts = Parts(load(arguments))
-    found = {}
-    for name in _data_sets(parts):
-        dataset = parts.dataset(name)
-        found[name] = {"documents": len(dataset.documents), "queries": len(dataset.queries)}
+    datasets = {name: parts.read(name) for name in _data_sets(parts)}
+    found = {
+        name: {"documents": len(dataset.documents), "queries": len(dataset.queries)}
+        for name, dataset in datasets.items()
+    }
     for name, asked in _knowledge_sets(parts).items():
         found[name] = {
             "questions": len(asked.questions),
@@ -86,7 +86,9 @@ def _check(arguments: argparse.Namespace) -> None:
             "pictures": sum(one.query.image is not None for one in asked.questions),
             "captions": sum(bool(one.caption) for one in asked.questions),
         }
-    show(arguments, found, "\n".join(f"{name}: {values}" for name, values in found.items()))
+    show(arguments, found, "\n".join(f"{name}: {values_text(values)}" for name, values in found.items()))
+    say_doubts(parts, datasets)
+    say_toy(parts.config)
 
 
 def _data_sets(parts: Parts) -> list[str]:

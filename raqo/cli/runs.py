@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from raqo.cli.options import add_chat, add_config, add_dry_run, add_out, add_verb, load, show, show_report
+from raqo.cli.options import (
+    OVERRIDES,
+    add_chat,
+    add_config,
+    add_dry_run,
+    add_out,
+    add_verb,
+    load,
+    show,
+    show_report,
+    values_text,
+)
 
 
 def add_verbs(verbs: Any) -> None:
@@ -40,7 +51,8 @@ def _add_demo(verbs: Any) -> None:
         help="texts that search pictures; questions about pictures that search passages; a dual encoder for these",
     )
     verb.add_argument("--trained", action="store_true", help="knowledge: also train a rewriter on the preferences")
-    add_out(verb, default="runs/demo", if_exists="replace")
+    verb.epilog = OVERRIDES
+    add_out(verb, default="runs/demo", if_exists="replace", help="the run folder (default: runs/demo, or runs/TASK)")
     verb.set_defaults(out=None)
 
 
@@ -92,9 +104,11 @@ def _plan(arguments: argparse.Namespace, steps: Sequence[str]) -> None:
 
 
 def _mine(arguments: argparse.Namespace) -> None:
-    from raqo.workflows.mine import run_mining
+    from raqo.workflows.mining_totals import as_text
     from raqo.workflows.parts import Parts
     from raqo.workflows.run_folder import open_run
+    from raqo.workflows.steps import mine_step
+    from raqo.workflows.times import Times
 
     config = load(arguments)
     if arguments.dry_run:
@@ -103,30 +117,32 @@ def _mine(arguments: argparse.Namespace) -> None:
         found = estimate(Parts(config), arguments.out)
         show(arguments, asdict(found), as_table(found))
         return
-    folder = open_run(arguments.out, config, arguments.if_exists)
-    report = run_mining(
+    folder = open_run(arguments.out, arguments.if_exists)
+    report = mine_step(
         Parts(config),
         folder,
+        Times(folder.path),
         if_exists=arguments.if_exists,
         budget=arguments.budget,
         cached=not arguments.no_cache,
         retry_failed=arguments.retry_failed,
     )
-    show(arguments, report, "\n".join(f"{name}: {value}" for name, value in report.items()))
+    show(arguments, report, as_text(report))
 
 
 def _build_data(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         _plan(arguments, ("build-data",))
         return
-    from raqo.workflows.build_data import run_build
     from raqo.workflows.parts import Parts
     from raqo.workflows.run_folder import open_run
+    from raqo.workflows.steps import build_step
+    from raqo.workflows.times import Times
 
     config = load(arguments)
-    folder = open_run(arguments.out, config, arguments.if_exists)
-    rows = run_build(Parts(config), folder)
-    show(arguments, rows, "\n".join(f"{name}: {count} rows" for name, count in rows.items()))
+    folder = open_run(arguments.out, arguments.if_exists)
+    built = build_step(Parts(config), folder, Times(folder.path))
+    show(arguments, {**built.rows, "left_out": dict(built.left_out)}, built.summary())
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -136,26 +152,30 @@ def _train(arguments: argparse.Namespace) -> None:
         return
     from raqo.workflows.parts import Parts
     from raqo.workflows.run_folder import open_run
-    from raqo.workflows.train import STAGES, run_training
+    from raqo.workflows.steps import train_step
+    from raqo.workflows.times import Times
+    from raqo.workflows.toy_model import say_toy
+    from raqo.workflows.train import STAGES
 
     config = load(arguments)
-    folder = open_run(arguments.out, config, arguments.if_exists)
+    folder = open_run(arguments.out, arguments.if_exists)
     stages = STAGES if arguments.stage == "all" else (arguments.stage,)
-    results = run_training(Parts(config), folder, stages=stages, if_exists=arguments.if_exists)
+    say_toy(config)
+    times = Times(folder.path)
+    results = train_step(Parts(config), folder, times, stages=stages, if_exists=arguments.if_exists)
     found: dict[str, Any] = {result.stage: {"folder": str(result.folder), **result.metrics} for result in results}
-    show(arguments, found, "\n".join(f"{stage}: {values}" for stage, values in found.items()))
+    lines = [f"{one.stage}: {one.folder}, {one.steps} steps, last {_metrics(one.metrics)}" for one in results]
+    show(arguments, found, "\n".join(lines))
+
+
+def _metrics(metrics: Mapping[str, float]) -> str:
+    return values_text({name: value for name, value in metrics.items() if name not in ("step", "epoch")})
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.dry_run:
         _plan(arguments, ("evaluate",))
         return
-    from raqo.evaluation.table import format_table
-    from raqo.workflows.evaluate import run_evaluation
-    from raqo.workflows.parts import Parts
-    from raqo.workflows.run_folder import open_run
+    from raqo.workflows.report import evaluate_run
 
-    config = load(arguments)
-    folder = open_run(arguments.out, config, arguments.if_exists)
-    rows = run_evaluation(Parts(config), folder).rows
-    show(arguments, {"rows": [row.as_json() for row in rows]}, format_table(rows))
+    show_report(arguments, *evaluate_run(load(arguments), arguments.out, if_exists=arguments.if_exists))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from raqo.cli.options import add_verb
-from raqo.errors import ConfigError, message
 
 
 def add_verbs(verbs: Any) -> None:
@@ -22,6 +21,4 @@ def add_verbs(verbs: Any) -> None:
 def _sample(arguments: argparse.Namespace) -> None:
     from raqo.workflows.build_sample import MODELS, build_sample
 
-    if arguments.overrides:
-        raise ConfigError(message("raqo sample", "takes no settings", "leave them out"))
     build_sample(arguments.out, models=tuple(arguments.model or MODELS), seed=arguments.seed)

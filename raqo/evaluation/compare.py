@@ -16,6 +16,8 @@ from raqo.records import Direction, Ranking, RewriteResult
 
 RAW = "raw"
 ORACLE = "oracle"
+# how `EvaluationRow.lost` is called in tables and files, with the cut-off behind it
+LOST = "lost@"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +43,11 @@ class EvaluationRow:
 
     Attributes:
         metrics: mean over queries of every metric of `metrics.per_query`.
-        helped: queries that gained a target at rank 1 against `raw`.
+        helped: queries that gained a target among the first `first_cutoff` (rank 1 by default) against `raw`.
         harmed: queries that lost it.
-        p_value: paired permutation test of the hits at rank 1 against `raw`, two-sided; 1 for `raw` itself.
+        lost: queries that lost every target among the first `last_cutoff`: what `harmed` cannot show of those that had
+            none at rank 1.
+        p_value: paired permutation test of the hits that `helped` counts against `raw`, two-sided; 1 for `raw` itself.
         p_holm: the same, corrected for all rows that were compared with `raw`.
         gap_recovered: (x - raw) / (oracle - raw) of recall at the first cut-off; ``None`` without an oracle above raw.
     """
@@ -61,14 +65,40 @@ class EvaluationRow:
     gap_recovered: float | None = None
     seconds_per_query: float = 0.0
     cost_per_query: float = 0.0
+    lost: int = 0
+
+    @property
+    def first_cutoff(self) -> int:
+        """The cut-off that hits, gaps and significance count."""
+        return _cutoffs(self.metrics)[0]
+
+    @property
+    def last_cutoff(self) -> int:
+        """The last of the cut-offs of recall."""
+        return _cutoffs(self.metrics)[-1]
 
     def as_json(self) -> dict[str, Any]:
-        """A flat object: the metrics stand beside the other fields."""
+        """A flat object: the metrics stand beside the other fields; `lost` is called by its cut-off, as ``lost@10``."""
         fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        metrics = fields.pop("metrics")
-        return {"name": self.name, "direction": self.direction.value, "split": self.split, "n": self.n, **metrics} | {
-            key: value for key, value in fields.items() if key not in ("name", "direction", "split", "n")
+        metrics, lost = fields.pop("metrics"), fields.pop("lost")
+        return {
+            "name": self.name,
+            "direction": self.direction.value,
+            "split": self.split,
+            "n": self.n,
+            **metrics,
+            **{key: value for key, value in fields.items() if key not in ("name", "direction", "split", "n")},
+            f"{LOST}{self.last_cutoff}": lost,
         }
+
+
+def row_from_json(values: Mapping[str, Any]) -> EvaluationRow:
+    """What `EvaluationRow.as_json` gave."""
+    named = {item.name for item in dataclasses.fields(EvaluationRow)} & set(values)
+    metrics = {name: value for name, value in values.items() if name not in named and not name.startswith(LOST)}
+    (lost,) = (value for name, value in values.items() if name.startswith(LOST))
+    fields = {name: values[name] for name in named}
+    return EvaluationRow(**{**fields, "direction": Direction(values["direction"]), "metrics": metrics, "lost": lost})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +146,7 @@ def gap_recovered(value: float, raw: float, oracle: float) -> float | None:
 def _row(
     name: str, system: System, task: Task, values: Mapping[str, PerQuery], settings: EvaluationSettings
 ) -> EvaluationRow:
-    key, n = f"recall@{settings.ks[0]}", len(task.targets)
+    key, last, n = f"recall@{settings.ks[0]}", f"recall@{settings.ks[-1]}", len(task.targets)
     mean = {other: means(values[other]) for other in (name, RAW, ORACLE) if other in values}
     hits = {other: values[other][key] for other in (name, RAW)}
     count = changes(hits[RAW], hits[name])
@@ -135,7 +165,13 @@ def _row(
         gap_recovered=gap_recovered(mean[name][key], mean[RAW][key], mean[ORACLE][key]) if ORACLE in mean else None,
         seconds_per_query=system.seconds / max(1, len(system.texts)),
         cost_per_query=system.cost / max(1, len(system.texts)),
+        lost=changes(values[RAW][last], values[name][last]).harmed,
     )
+
+
+def _cutoffs(metrics: Mapping[str, float]) -> list[int]:
+    """Of recall, in their order."""
+    return [int(name.removeprefix("recall@")) for name in metrics if name.startswith("recall@")]
 
 
 def _check_complete(name: str, texts: Texts, expected: Texts) -> None:

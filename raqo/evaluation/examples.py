@@ -11,6 +11,7 @@ from raqo.errors import DataError, message
 from raqo.evaluation.compare import RAW, Comparison
 from raqo.evaluation.deltas import QueryDelta, query_deltas
 from raqo.records import Direction, Document, KeptReason, RetrievalDataset
+from raqo.retrievers.bm25.stored_passages import documents_by_id
 
 SHOWN = 5
 
@@ -69,11 +70,11 @@ def choose_examples(
     if comparison.task.direction is not Direction.T2I:
         where, problem = "examples", f"expected direction t2i, got {comparison.task.direction.value}"
         raise DataError(message(where, problem, "choose examples from the text-to-image comparison"))
-    documents = {document.doc_id: document for document in dataset.documents}
+    documents = documents_by_id(dataset.documents)
     rows: dict[Outcome, list[int]] = {outcome: [] for outcome in Outcome}
-    deltas = query_deltas(comparison, name)
+    deltas, k = query_deltas(comparison, name), comparison.rows[0].first_cutoff
     for row, delta in enumerate(deltas):
-        rows[outcome_of(delta)].append(row)
+        rows[outcome_of(delta, k)].append(row)
     groups = []
     for outcome, members in rows.items():
         drawn = sorted(random.Random(f"{seed}-{outcome.name}").sample(members, min(per_outcome, len(members))))
@@ -82,10 +83,11 @@ def choose_examples(
     return tuple(groups)
 
 
-def outcome_of(delta: QueryDelta) -> Outcome:
-    """Helped or harmed by the hit at rank 1, as in the table."""
-    if (delta.rank_before == 1) != (delta.rank_after == 1):
-        return Outcome.HELPED if delta.rank_after == 1 else Outcome.HARMED
+def outcome_of(delta: QueryDelta, k: int) -> Outcome:
+    """Helped or harmed by the hit among the first k, as in the table."""
+    before, after = (rank is not None and rank <= k for rank in (delta.rank_before, delta.rank_after))
+    if before != after:
+        return Outcome.HELPED if after else Outcome.HARMED
     kept = delta.kept not in ("", KeptReason.NONE.value) or delta.text == delta.raw_text
     return Outcome.KEPT if kept else Outcome.NEUTRAL
 

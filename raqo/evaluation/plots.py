@@ -40,15 +40,16 @@ def loss_svg(losses: Mapping[str, Points]) -> str:
     return _figure(list(curves), draw, height=2.2, salt="loss")
 
 
-def recall_svg(rows: Sequence[EvaluationRow], main: str, *, k: int = 1) -> str:
-    """One panel per direction and split: recall@k of every system as bars, the main one coloured."""
+def recall_svg(rows: Sequence[EvaluationRow], main: str) -> str:
+    """One panel per direction and split: recall at the first cut-off of every system as bars, the main one coloured."""
     panels = list(dict.fromkeys((row.split, row.direction.value) for row in rows))
     if not panels:
         return ""
+    recall = next(name for name in rows[0].metrics if name.startswith("recall@"))
 
     def draw(axes: Any, panel: tuple[str, str]) -> None:
         shown = [row for row in rows if (row.split, row.direction.value) == panel][::-1]
-        values = [100 * row.metrics[f"recall@{k}"] for row in shown]
+        values = [100 * row.metrics[recall] for row in shown]
         alphas = [0.35 if row.name in (RAW, ORACLE) else 0.6 for row in shown]
         for place, (row, value, alpha) in enumerate(zip(shown, values, alphas, strict=True)):
             mine = row.name == main
@@ -57,7 +58,7 @@ def recall_svg(rows: Sequence[EvaluationRow], main: str, *, k: int = 1) -> str:
             )
             axes.text(value + 1.5, place, f"{value:.1f}", va="center", fontweight="bold" if mine else "normal")
         axes.set_yticks(range(len(shown)), [row.name for row in shown])
-        axes.set(title=f"{panel[0]} · {panel[1]}", xlabel=f"recall@{k}, %", xlim=(0, 112), xticks=range(0, 101, 25))
+        axes.set(title=f"{panel[0]} · {panel[1]}", xlabel=f"{recall}, %", xlim=(0, 112), xticks=range(0, 101, 25))
         axes.tick_params(axis="y", length=0)
 
     height = 0.9 + 0.32 * max(sum((row.split, row.direction.value) == panel for row in rows) for panel in panels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -30,7 +30,9 @@ class ReportInputs:
         manifest: provenance, fingerprints, settings, file hashes; any nesting of plain values.
         losses: training stage to (step, loss) pairs.
         examples: from `examples.choose_examples`.
+        reused: those of `TIMINGS` that were taken by earlier starts only; the page marks them.
         thumbnail: longest side of a picture in pixels.
+        texts: the documents are texts, not pictures.
     """
 
     main: str
@@ -40,8 +42,10 @@ class ReportInputs:
     manifest: Mapping[str, Any]
     losses: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     examples: tuple[ExampleGroup, ...] = ()
+    reused: tuple[str, ...] = ()
     title: str = "Retriever-adaptive query optimisation"
     thumbnail: int = 160
+    texts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,22 @@ def report_html(inputs: ReportInputs) -> str:
         headlines=headlines(inputs.rows, inputs.main),
         blocks=_blocks(inputs.rows),
         columns=table.columns,
+        took=took(inputs.timing, inputs.reused),
+        first_ranks=_first_ranks(inputs.rows),
         recall_plot=Markup(plots.recall_svg(inputs.rows, inputs.main)),  # our own drawing; its texts are escaped
         loss_plot=Markup(plots.loss_svg(inputs.losses)),
         picture=cache(lambda path: pictures.thumbnail(path, side=inputs.thumbnail)),
         mark_phrases=highlight.mark_phrases,
         mark_changes=highlight.mark_changes,
         provenance=flatten(plain(inputs.manifest)),
+    )
+
+
+def took(timing: Mapping[str, float], reused: Collection[str] = ()) -> str:
+    """The measured times in words; a step that was not taken is not named, one that was reused is marked."""
+    named = (("mine_s", "mining"), ("train_s", "training"), ("evaluate_s", "evaluation"), ("total_s", "in all"))
+    return " · ".join(
+        f"{name} {timing[key]:.0f} s{' (reused)' if key in reused else ''}" for key, name in named if key in timing
     )
 
 
@@ -103,6 +117,12 @@ def headlines(rows: Sequence[EvaluationRow], main: str) -> list[Headline]:
         for row in mine
         if (RAW, row.split, row.direction) in by_key
     ]
+
+
+def _first_ranks(rows: Sequence[EvaluationRow]) -> str:
+    """Where a target must be to count as found, in words."""
+    k = rows[0].first_cutoff if rows else 1
+    return "at rank 1" if k == 1 else f"among the first {k}"
 
 
 def _blocks(rows: Sequence[EvaluationRow]) -> list[list[EvaluationRow]]:

@@ -13,7 +13,7 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Queries that gained a hit at rank 1 against the raw query, lost one, or neither."""
+    """Queries that gained a hit against the raw query, lost one, or neither."""
 
     helped: int
     harmed: int
@@ -24,7 +24,7 @@ def changes(raw_hits: Values, hits: Values) -> Changes:
     """Count gained and lost hits.
 
     Args:
-        raw_hits: 1 where the raw query had a target at rank 1, else 0; shape (n,).
+        raw_hits: 1 where the raw query had a target among the first k, else 0; shape (n,).
         hits: the same for the compared system, queries in the same order; shape (n,).
     """
     helped, harmed = int(np.sum(hits > raw_hits)), int(np.sum(hits < raw_hits))

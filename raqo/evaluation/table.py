@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from raqo.evaluation.compare import EvaluationRow
+from raqo.evaluation.compare import LOST, EvaluationRow
 
 Cell = Callable[[EvaluationRow], str]
 
@@ -21,7 +21,7 @@ def probability(value: float) -> str:
 
 
 def columns(row: EvaluationRow) -> list[tuple[str, str]]:
-    """Heading and text of every cell of a row. Recalls, MRR, nDCG, gap, helped and harmed are in per cent."""
+    """Heading and text of every cell of a row. Recalls, MRR, nDCG, gap, helped, harmed and lost are in per cent."""
     metrics = [(name, percent(value)) for name, value in row.metrics.items() if not name.startswith("target_")]
     return [
         ("name", row.name),
@@ -29,6 +29,7 @@ def columns(row: EvaluationRow) -> list[tuple[str, str]]:
         ("gap", percent(row.gap_recovered)),
         ("helped", percent(row.helped / max(1, row.n))),
         ("harmed", percent(row.harmed / max(1, row.n))),
+        (f"{LOST}{row.last_cutoff}", percent(row.lost / max(1, row.n))),
         ("p (Holm)", probability(row.p_holm)),
     ]
 

@@ -1,10 +1,15 @@
-"""TREC run files and qrels, the formats that trec_eval, ir_measures and ranx read."""
+"""TREC run files and qrels, the formats that trec_eval, ir_measures and ranx read.
+
+Their fields are separated by blanks, which file names of pictures may hold: those of an id are written as in a URL
+(``my photo.jpg`` as ``my%20photo.jpg``), in both kinds of file alike.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from raqo.errors import DataError, message
 from raqo.files import write_text
@@ -15,20 +20,18 @@ def write_run(path: Path, rankings: Iterable[Ranking], *, tag: str) -> None:
     """Write ``query_id Q0 doc_id rank score tag`` lines, best hit first, ranks from 1. The write is atomic.
 
     Raises:
-        DataError: if an id or the tag is empty or contains white space, which the format cannot hold.
+        DataError: if an id or the tag is empty.
     """
-    _check_ids([tag], "tag")
-    lines = []
+    tag, lines = _field(tag, "tag"), []
     for ranking in rankings:
-        _check_ids([ranking.query_id], "query id")
-        _check_ids([hit.doc_id for hit in ranking.hits], "document id")
+        query_id = _field(ranking.query_id, "query id")
         for rank, hit in enumerate(ranking.hits, start=1):
-            lines.append(f"{ranking.query_id} Q0 {hit.doc_id} {rank} {float(hit.score)!r} {tag}\n")
+            lines.append(f"{query_id} Q0 {_field(hit.doc_id, 'document id')} {rank} {float(hit.score)!r} {tag}\n")
     write_text(path, "".join(lines))
 
 
 def read_run(path: Path) -> list[Ranking]:
-    """Read a run file; queries in the order of their first line, hits by score (highest first), then by rank.
+    """Read a run file, ids as they are written; queries in the order of their first line, hits by score, then by rank.
 
     Raises:
         DataError: naming the line, if one has not six fields, a rank or score is no number, or a document is repeated.
@@ -49,12 +52,10 @@ def write_qrels(path: Path, targets: Mapping[str, Collection[str]]) -> None:
     """Write ``query_id 0 doc_id 1`` lines. The write is atomic.
 
     Raises:
-        DataError: if an id is empty or contains white space.
+        DataError: if an id is empty.
     """
-    _check_ids(targets, "query id")
-    for doc_ids in targets.values():
-        _check_ids(doc_ids, "document id")
-    write_text(path, "".join(f"{query} 0 {doc} 1\n" for query, docs in targets.items() for doc in docs))
+    pairs = [(_field(query, "query id"), _field(doc, "document id")) for query, docs in targets.items() for doc in docs]
+    write_text(path, "".join(f"{query} 0 {doc} 1\n" for query, doc in pairs))
 
 
 def _parse(line: str, where: str) -> tuple[str, str, int, float]:
@@ -76,8 +77,10 @@ def _in_order(hits: Mapping[str, tuple[float, int]]) -> tuple[Hit, ...]:
     return tuple(Hit(doc_id, score) for doc_id, (score, _) in ordered)
 
 
-def _check_ids(ids: Iterable[str], what: str) -> None:
-    for value in ids:
-        if not value or value.split() != [value]:
-            problem = f"expected no white space, got {value!r}"
-            raise DataError(message(f"TREC {what}", problem, "rename it, e.g. with underscores"))
+def _field(value: str, what: str) -> str:
+    """An id without white space; ids that have none stay as they are."""
+    if not value:
+        raise DataError(message(f"TREC {what}", "is empty", "give it a name"))
+    if value.split() == [value]:
+        return value
+    return "".join(quote(letter, safe="") if letter.isspace() or letter == "%" else letter for letter in value)

@@ -25,6 +25,8 @@ class Gate:
         depth: hits that `confidence` looks at, the best one included (at least 2).
         restore_terms: undo what a rewrite changes outside the challenging concepts (`raqo.graphs.restoring`); switch it
             off for languages written without blanks.
+        max_growth: content words that a rewrite may have more than its query (`raqo.graphs.verification.growth`);
+            ``None`` does not look.
         max_confidence_drop: how much lower the `confidence` of the rewrite may be than that of the query; ``None`` does
             not look.
     """
@@ -32,6 +34,7 @@ class Gate:
     confident_at: float | None = None
     depth: int = 10
     restore_terms: bool = True
+    max_growth: int | None = None
     max_confidence_drop: float | None = None
 
     def __post_init__(self) -> None:

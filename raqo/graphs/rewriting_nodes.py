@@ -61,11 +61,11 @@ def rewrite(state: RewritingState, runtime: Runtime[Context]) -> Update:
 
 
 def verify(state: RewritingState, runtime: Runtime[Context]) -> Update:
-    """Keep the queries whose rewrite is empty, unchanged, or too long to be read."""
+    """Keep the queries whose rewrite is empty, unchanged, says more than was asked for, or is too long to be read."""
     rows, context = undecided(state), runtime.context
     fits = context.retriever.fits([state["rewrites"][row] for row in rows])
     reasons = [
-        wording_reason(query_at(state, row).text, state["rewrites"][row], fits=fit)
+        wording_reason(query_at(state, row).text, state["rewrites"][row], fits=fit, max_growth=context.gate.max_growth)
         for row, fit in zip(rows, fits, strict=True)
     ]
     return {"kept": patched(state["kept"], rows, [reason.value if reason else UNDECIDED for reason in reasons])}

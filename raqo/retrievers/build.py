@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raqo.protocols import Encoder, Retriever
-from raqo.records import Document
+from raqo.records import Document, OnError
 from raqo.retrievers.settings import RetrieverSettings
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def build_retriever(
     index_dir: Path,
     encoder: Encoder | None = None,
     encoders: Encoders | None = None,
+    on_error: OnError = "fail",
 ) -> Retriever:
     """Make a searchable gallery, or reuse its index from `index_dir`.
 
@@ -102,6 +103,7 @@ def build_retriever(
         index_dir: holds one folder per fingerprint, so several galleries and models may share it.
         encoder: for clip: an encoder loaded already; galleries that share one share its text cache too.
         encoders: where models are taken from, and kept for the next gallery; by default each is loaded here.
+        on_error: ``skip`` leaves out pictures that cannot be read: see `raqo.retrievers.gallery.left_out`.
 
     Raises:
         ConfigError: a model's name is unknown, or settings that do not suit the documents.
@@ -117,7 +119,7 @@ def build_retriever(
                 encoder or encoders.clip(settings),
                 documents,
                 index_dir=index_dir,
-                on_error=settings.on_error,
+                on_error=on_error,
                 finder=settings.finder,
                 image_weight=settings.image_weight,
             )
@@ -134,12 +136,13 @@ def build_retriever(
 
             return DenseRetriever.build(settings, encoders.dual(settings), documents, index_dir=index_dir)
         case "milvus":
-            return _build_milvus(settings, documents, encoder, encoders)
+            return _build_milvus(settings, documents, encoder, encoders, on_error)
         case "hybrid":
             from raqo.retrievers.hybrid import HybridRetriever
 
             parts = [
-                build_retriever(part, documents, index_dir=index_dir, encoders=encoders) for part in settings.parts
+                build_retriever(part, documents, index_dir=index_dir, encoders=encoders, on_error=on_error)
+                for part in settings.parts
             ]
             return HybridRetriever(parts, settings.fusion)
 
@@ -169,12 +172,17 @@ def model_fingerprint(settings: RetrieverSettings, encoders: Encoders) -> str:
 
 
 def _build_milvus(
-    settings: RetrieverSettings, documents: Sequence[Document], encoder: Encoder | None, encoders: Encoders
+    settings: RetrieverSettings,
+    documents: Sequence[Document],
+    encoder: Encoder | None,
+    encoders: Encoders,
+    on_error: OnError,
 ) -> Retriever:
     if settings.milvus.method == "bm25":
         from raqo.retrievers.milvus.bm25 import MilvusBm25Retriever
 
         return MilvusBm25Retriever.build(settings, documents)
+    from raqo.retrievers.gallery import unreadable
     from raqo.retrievers.milvus.vector_sources import ClipVectors, SentenceVectors, VectorSource
     from raqo.retrievers.milvus.vectors import MilvusVectorRetriever
 
@@ -187,7 +195,11 @@ def _build_milvus(
             query_prefix=settings.query_prefix,
             document_prefix=settings.document_prefix,
         )
-    return MilvusVectorRetriever.build(settings, source, documents)
+    # a collection does not say what was left out of it, so this is found anew each time
+    skipped = unreadable(documents, workers=settings.workers) if on_error == "skip" else ()
+    missing = {doc_id for doc_id, _ in skipped}
+    kept = [document for document in documents if document.doc_id not in missing]
+    return MilvusVectorRetriever.build(settings, source, kept, skipped=skipped)
 
 
 def _model_key(settings: RetrieverSettings) -> ModelKey:

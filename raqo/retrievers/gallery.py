@@ -5,18 +5,59 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from raqo.errors import DataError, message
+from raqo.protocols import Retriever
 from raqo.records import Document
-from raqo.retrievers.images import content_hash
+from raqo.retrievers.images import content_hash, picture_problem
 
 logger = logging.getLogger(__name__)
 
-Skipped = tuple[str, str]
-"""A document left out: its id, and why."""
+
+class Skipped(NamedTuple):
+    """A document left out, and why."""
+
+    doc_id: str
+    reason: str
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A `Retriever` over pictures, which can leave out those that cannot be read."""
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Documents that are not in the gallery."""
+        ...
+
+
+def left_out(retriever: Retriever) -> tuple[Skipped, ...]:
+    """Documents that a retriever was given and does not search; none where it cannot leave any out."""
+    return retriever.skipped if isinstance(retriever, LeavesOut) else ()
+
+
+def unreadable(
+    documents: Sequence[Document], *, workers: int = 4, opened: Callable[[], object] = lambda: None
+) -> tuple[Skipped, ...]:
+    """Open every picture and drop it again: those that cannot be, in the order of the documents.
+
+    Args:
+        documents: those without a picture are passed over.
+        workers: pictures that are opened at once, and so held in memory.
+        opened: called after each picture.
+    """
+    pictures = [(document.doc_id, document.image) for document in documents if document.image is not None]
+    found = []
+    with ThreadPoolExecutor(workers) as pool:
+        for (doc_id, _), problem in zip(pictures, pool.map(picture_problem, (at for _, at in pictures)), strict=True):
+            opened()
+            if problem is not None:
+                found.append(Skipped(doc_id, problem))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from raqo.errors import ConfigError, message
 from raqo.protocols import FloatArray, Retriever
 from raqo.records import Hit, Query, Ranking
 from raqo.retrievers.fusion import FusionSettings, min_max_sum, reciprocal_rank_fusion
+from raqo.retrievers.gallery import Skipped, left_out
+from raqo.retrievers.pairs import require_pairs
 
 
 class HybridRetriever:
@@ -53,6 +55,12 @@ class HybridRetriever:
         """Number of documents in the gallery."""
         return self._parts[0].size
 
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Documents that any part left out, each with the reason."""
+        found = {skipped.doc_id: skipped for part in self._parts for skipped in left_out(part)}
+        return tuple(found.values())
+
     def search(self, queries: Sequence[Query], *, k: int) -> list[Ranking]:
         """Rank the best k of each query's pool by fused score, ties by document id; a pool may hold fewer than k.
 
@@ -73,8 +81,7 @@ class HybridRetriever:
         Raises:
             DataError: a document is not in the gallery.
         """
-        if len(queries) != len(doc_ids):
-            raise ValueError(f"similarity: {len(queries)} queries for {len(doc_ids)} documents; give as many of each.")
+        require_pairs(queries, doc_ids)
         scores = np.zeros(len(queries), dtype=np.float32)
         if not queries:
             return scores

@@ -12,7 +12,7 @@ from raqo.errors import DataError, message
 MAX_PIXELS = 89_478_485
 """Pictures with more pixels are refused unread (270 MB once decoded); the same number at which Pillow warns."""
 
-_FIX = "replace or remove the file, or leave it out with on_error: skip"
+_FIX = "replace or remove the file"
 
 
 def open_image(path: str | Path) -> Image.Image:
@@ -39,6 +39,15 @@ def open_image(path: str | Path) -> Image.Image:
         raise DataError(message(str(path), f"not a readable picture ({_reason(error)})", _FIX)) from error
 
 
+def picture_problem(path: str | Path) -> str | None:
+    """What keeps a picture from being opened; None where nothing does."""
+    try:
+        open_image(path)
+    except DataError as error:
+        return str(error)
+    return None
+
+
 def content_hash(path: str | Path) -> str:
     """SHA-256 of a file's bytes.
 
@@ -59,7 +68,7 @@ def _require_file(path: str | Path) -> None:
 
 
 def _too_large(path: str | Path, size: str) -> DataError:
-    return DataError(message(str(path), f"expected at most {MAX_PIXELS:,} pixels, got {size}", f"shrink it, {_FIX}"))
+    return DataError(message(str(path), f"expected at most {MAX_PIXELS:,} pixels, got {size}", "shrink it or remove the file"))
 
 
 def _reason(error: Exception) -> str:

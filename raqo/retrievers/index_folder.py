@@ -97,7 +97,7 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         problem = f"the index cannot be written ({error})"
-        fix = "free some space, or choose another folder with retriever index_dir"
+        fix = "free some space, or choose another folder with cache_dir"
         raise RunFolderError(message(str(folder), problem, fix)) from error
 
 
@@ -119,7 +119,7 @@ def read_manifest(folder: Path) -> Manifest:
             raise ValueError(f"{name} is truncated or was changed")
         doc_ids = tuple(json.loads((folder / DOC_IDS).read_text(encoding="utf-8")))
         identity = IndexIdentity(model=record["model"], weights=record["weights"], gallery=record["gallery"])
-        skipped = tuple((doc_id, reason) for doc_id, reason in record["skipped"])
+        skipped = tuple(Skipped(doc_id, reason) for doc_id, reason in record["skipped"])
     except FileNotFoundError as error:
         missing = Path(error.filename or "").name
         raise damaged(folder, f"there is no {missing}") from error

@@ -11,8 +11,6 @@ from raqo.retrievers.fusion import FusionSettings
 from raqo.retrievers.index_settings import HammingSettings, HnswSettings, IndexSettings, IvfSettings, LshSettings
 from raqo.retrievers.milvus.settings import MilvusSettings
 
-OnError = Literal["fail", "skip"]
-
 KINDS = ("clip", "bm25", "dense", "lsh", "dual", "milvus", "hybrid")
 INDEXES = ("flat", "ivf", "hnsw", "lsh-faiss", "lsh")
 ENGINES = ("bm25s", "rank_bm25")
@@ -58,7 +56,6 @@ class RetrieverSettings:
         milvus: for milvus: where the gallery lies, and how it is searched.
         parts: for hybrid: the settings of two or more retrievers over the same documents.
         fusion: for hybrid: how their results are put together.
-        on_error: what an unreadable document does to the build: end it, or be left out, logged and counted.
     """
 
     kind: Literal["clip", "bm25", "dense", "lsh", "dual", "milvus", "hybrid"] = "clip"
@@ -84,7 +81,6 @@ class RetrieverSettings:
     milvus: MilvusSettings = field(default_factory=MilvusSettings)
     parts: tuple[RetrieverSettings, ...] = ()
     fusion: FusionSettings = field(default_factory=FusionSettings)
-    on_error: OnError = "fail"
 
     def __post_init__(self) -> None:
         for name, allowed in (("kind", KINDS), ("index", INDEXES), ("engine", ENGINES), ("stemmer", STEMMERS)):
@@ -129,8 +125,6 @@ class RetrieverSettings:
             raise _wrong("milvus.url", "milvus:FOLDER.db or milvus:http://HOST:PORT, as kind is milvus", "none")
         if self.index not in ("flat", "ivf", "hnsw"):
             raise _wrong("index", "flat, ivf or hnsw, as kind is milvus", self.index)
-        if self.on_error != "fail":
-            raise _wrong("on_error", "fail, as kind is milvus", self.on_error)
 
     def _check_parts(self) -> None:
         if self.kind != "hybrid":

@@ -1,9 +1,9 @@
 """Trains the sample world's base language model: it knows every wording and nothing of the retriever.
 
 A small Llama learns to do what a general language model does when asked through raqo's two prompts: name some words of
-a query, and say given words in another way. Which words it names and which synonym it picks are drawn uniformly, so
-there is no retriever's preference to be found in it. Foreign English words are mixed in, so that it can copy what it
-does not know.
+a query, and say given words in another way; in whole sentences, and in short queries. Which words it names and which
+synonym it picks are drawn uniformly, so there is no retriever's preference to be found in it. Foreign English words are
+mixed in, so that it can copy what it does not know.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ import torch
 from torch import Tensor
 
 from raqo._torch_threads import add_gradients
-from raqo.sample.captions import FORMS, Mention, caption, mentions
+from raqo.sample.captions import FORMS, SHORT_FORMS, Mention, caption, mentions, short_caption
 from raqo.sample.tokenizer import train_tokenizer
 from raqo.sample.world import WorldScene
 
 VOCAB_SIZE = 2048
 MAX_LENGTH = 160
 FOREIGN_SHARE = 0.15
+SHORT_SHARE = 0.3
 PARTS = 4
 IGNORED = -100
 
@@ -107,27 +108,41 @@ def _example(
     join_concepts: Callable[[Sequence[str]], str],
 ) -> tuple[str, str]:
     """One prompt and its completion: naming words of a query, or saying some of its words in another way."""
-    said = mentions(item.scene)
+    said, write = _short(item, rng) if rng.random() < SHORT_SHARE else _whole(item, rng)
     words = [_any_wording(mention, rng) for mention in said]
-    form = rng.randrange(len(FORMS))
-    query = caption(said, words, form)
-    chosen = sorted(rng.sample(range(len(said)), rng.choice((0, 1, 2, 2, 3, 3, 4))))
-    named = [words[index] for index in chosen]
+    chosen = sorted(rng.sample(range(len(said)), min(len(said), rng.choice((0, 1, 2, 2, 3, 3, 4)))))
     foreign = {}
     if rng.random() < FOREIGN_SHARE:
-        foreign = {index: rng.choice(foreign_words) for index in rng.sample(range(len(said)), rng.choice((1, 1, 2)))}
-    query = caption(said, [foreign.get(index, word) for index, word in enumerate(words)], form)
-    named = [foreign.get(index, words[index]) for index in chosen]
+        strange = rng.sample(range(len(said)), min(len(said), rng.choice((1, 1, 2))))
+        foreign = {index: rng.choice(foreign_words) for index in strange}
+    words = [foreign.get(index, word) for index, word in enumerate(words)]
+    query, named = write(said, words), [words[index] for index in chosen]
     if rng.random() < 0.3:
         return render_detect(query), " " + join_concepts(named)
     replaced = list(words)
-    for index, word in foreign.items():
-        replaced[index] = word
     for index in chosen:
         if index not in foreign:
             others = [word for word in said[index].concept.wordings if word != words[index]]
             replaced[index] = rng.choice(others)
-    return render_rewrite(query, named), " " + caption(said, replaced, form)
+    return render_rewrite(query, named), " " + write(said, replaced)
+
+
+_Writer = Callable[[Sequence[Mention], Sequence[str]], str]
+
+
+def _whole(item: WorldScene, rng: random.Random) -> tuple[Sequence[Mention], _Writer]:
+    """Everything about a scene, and a sentence form for it."""
+    return mentions(item.scene), functools.partial(caption, form=rng.randrange(len(FORMS)))
+
+
+def _short(item: WorldScene, rng: random.Random) -> tuple[Sequence[Mention], _Writer]:
+    """Some of what a short form speaks of: of an object at least its kind."""
+    form = rng.randrange(len(SHORT_FORMS))
+    spoken_of, _ = SHORT_FORMS[form]
+    found = [mention for mention in mentions(item.scene) if mention.part in spoken_of]
+    optional = {"colour", "size", "pattern"}
+    said = [mention for mention in found if mention.concept.slot not in optional or rng.random() < 0.6]
+    return said, functools.partial(short_caption, form=form)
 
 
 def _any_wording(mention: Mention, rng: random.Random) -> str:

@@ -1,7 +1,8 @@
 """Sentences about a scene: which concepts it mentions, and the sentence forms that say them.
 
-Every form says everything that a caption can say about a scene, so that no form is ambiguous by itself; the forms cover
-sentences, fragments, phrases and tags, as in Flickr30K-CFQ.
+Every form of `FORMS` says everything that a caption can say about a scene, so that no form is ambiguous by itself; they
+cover sentences, fragments, phrases and tags, as in Flickr30K-CFQ. `SHORT_FORMS` say a part of it: no scene can be told
+by them, but people ask so.
 """
 
 from __future__ import annotations
@@ -44,17 +45,19 @@ def with_article(phrase: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    a: str
-    b: str
-    relation: str
-    setting: str
-    c: str | None
+    a: str = ""
+    b: str = ""
+    relation: str = ""
+    setting: str = ""
+    c: str | None = None
 
     def tail(self, lead: str = ", with ") -> str:
         return f"{lead}{with_article(self.c)} nearby" if self.c else ""
 
 
-FORMS: tuple[Callable[[_Parts], str], ...] = (
+Form = Callable[[_Parts], str]
+
+FORMS: tuple[Form, ...] = (
     lambda p: f"{with_article(p.a)} {p.relation} {with_article(p.b)} {p.setting}{p.tail()}",
     lambda p: f"there is {with_article(p.a)} {p.relation} {with_article(p.b)} {p.setting}{p.tail(' and ')}",
     lambda p: f"{p.setting}, {with_article(p.a)} is {p.relation} {with_article(p.b)}{p.tail()}",
@@ -72,6 +75,23 @@ FORMS: tuple[Callable[[_Parts], str], ...] = (
 )
 
 
+SHORT_FORMS: tuple[tuple[tuple[str, ...], Form], ...] = (
+    (("a",), lambda p: p.a),
+    (("a",), lambda p: with_article(p.a)),
+    (("a",), lambda p: f"the {p.a}"),
+    (("a",), lambda p: f"a picture of {with_article(p.a)}"),
+    (("setting",), lambda p: p.setting),
+    (("a", "setting"), lambda p: f"{p.a} {p.setting}"),
+    (("a", "setting"), lambda p: f"{with_article(p.a)} {p.setting}"),
+    (("a", "b"), lambda p: f"{p.a} and {p.b}"),
+    (("a", "b"), lambda p: f"{with_article(p.a)} and {with_article(p.b)}"),
+    (("a", "relation", "b"), lambda p: f"{p.a} {p.relation} {p.b}"),
+    (("a", "relation", "b"), lambda p: f"{with_article(p.a)} {p.relation} {with_article(p.b)}"),
+    (("a", "relation", "b"), lambda p: f"the {p.a} {p.relation} the {p.b}"),
+)
+"""What each form speaks of, and the form."""
+
+
 def caption(said: Sequence[Mention], words: Sequence[str], form: int) -> str:
     """Write a caption.
 
@@ -80,8 +100,22 @@ def caption(said: Sequence[Mention], words: Sequence[str], form: int) -> str:
         words: one wording for each mention.
         form: index into `FORMS`.
     """
+    return FORMS[form](_parts(said, words))
+
+
+def short_caption(said: Sequence[Mention], words: Sequence[str], form: int) -> str:
+    """Write what a short query asks for.
+
+    Args:
+        said: mentions of what the form speaks of.
+        words: one wording for each mention.
+        form: index into `SHORT_FORMS`.
+    """
+    return SHORT_FORMS[form][1](_parts(said, words))
+
+
+def _parts(said: Sequence[Mention], words: Sequence[str]) -> _Parts:
     parts: dict[str, list[str]] = {}
     for mention, word in zip(said, words, strict=True):
         parts.setdefault(mention.part, []).append(word)
-    text = {part: " ".join(found) for part, found in parts.items()}
-    return FORMS[form](_Parts(text["a"], text["b"], text["relation"], text["setting"], text.get("c")))
+    return _Parts(**{part: " ".join(found) for part, found in parts.items()})

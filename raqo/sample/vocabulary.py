@@ -8,10 +8,11 @@ rare   the retriever's captions  the rewriter's mining and training
 ====== ========================= ========================================
 0, 3   never                     yes
 1      never                     never: held out for the split ``unseen``
-2, 4   very seldom               yes
+2, 4   very seldom               never: the queries do not use them
 ====== ========================= ========================================
 
-So three of five rare wordings never reach the retriever, and one of five never reaches mining or alignment.
+So three of five rare wordings never reach the retriever. Of the held-out ones not even a single content word is part of
+a wording that mining or alignment meets. The base language model knows all of them.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ _TABLE: dict[str, dict[str, str]] = {
         "fish": "fish|trout|carp|herring|creature with fins|minnow|perch",
         "duck": "duck|duckling|mallard|drake|eider|quacking waterfowl|gadwall",
         "snake": "snake|serpent|viper|adder|cobra|legless reptile|python",
-        "turtle": "turtle|tortoise|terrapin|reptile with a shell|leatherback|slow shelled crawler|snapper",
+        "turtle": "turtle|tortoise|terrapin|hawksbill|leatherback|slow shelled crawler|snapper",
         "car": "car|automobile|sedan|hatchback|roadster|four-wheeled passenger vehicle|coupe",
         "truck": "truck|lorry|hauler|pickup|eighteen-wheeler|vehicle for cargo|juggernaut",
         "boat": "boat|ship|dinghy|skiff|sloop|small craft with a sail|yawl",
         "bicycle": "bicycle|bike|velocipede|pushbike|tandem|two-wheeler with pedals|penny-farthing",
-        "train": "train|locomotive|railway engine|steam engine|express|carriages on rails|tram",
+        "train": "train|locomotive|railway engine|monorail|express|carriages on rails|tram",
         "plane": "plane|airplane|airliner|aircraft|biplane|flying machine with wings|jetliner",
         "rocket": "rocket|spaceship|missile|spacecraft|shuttle|vehicle for space travel|booster",
         "tree": "tree|oak|fir|conifer|spruce|tall trunk with branches|sapling",
@@ -87,7 +88,7 @@ _TABLE: dict[str, dict[str, str]] = {
     "relation": {
         "next to": "next to|beside|alongside|adjacent to|by|side by side with|flanking",
         "on top of": "on top of|on|atop|perched upon|surmounting|resting over the top of|mounted on",
-        "behind": "behind|in back of|to the rear of|at the back of|obscured by|peeking out past|half hidden by",
+        "behind": "behind|in back of|to the rear of|beyond|obscured by|peeking out past|half hidden by",
         "far from": "far from|far away from|remote from|distant from|nowhere near|a long way off from|well apart from",
         "chasing": "chasing|running after|pursuing|tailing|stalking|hot on the heels of|hurrying after",
         "leaning against": "leaning against|leaning on|propped against|slanted onto|tilted against|"

@@ -28,6 +28,9 @@ Body = dict[str, Any]
 _PASSED_BACK = ("content-type", "retry-after")
 # a connection closed on a client that still sends is reset, and the refusal may be lost with it
 _DISCARDED_BYTES = 16_000_000
+# less than engines keep an idle connection open (5 s), or requests would be sent into closed ones
+_IDLE_S = 2.0
+_HEALTH_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +73,8 @@ class Gateway:
         self._client = httpx.AsyncClient(
             base_url=engine.url,
             headers={"accept-encoding": "identity"} | ({"authorization": f"Bearer {engine.key}"} if engine.key else {}),
-            timeout=httpx.Timeout(settings.answer_timeout_s, connect=5.0),
-            limits=httpx.Limits(max_connections=None),
+            timeout=settings.answer_timeout_s,
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=_IDLE_S),
             trust_env=False,
         )
         routes = [
@@ -91,7 +94,7 @@ class Gateway:
     async def engine_is_up(self) -> bool:
         """Whether the engine says that it is well."""
         try:
-            return (await self._client.get("/health", timeout=5.0)).status_code == 200
+            return (await self._client.get("/health", timeout=_HEALTH_S)).status_code == 200
         except httpx.HTTPError:
             return False
 

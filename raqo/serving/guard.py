@@ -7,31 +7,33 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 GRACE_S = 10.0
+_POLL_S = 0.1
 
 
 def main(command: list[str]) -> int:
-    """Run a command until it ends, standard input closes, or SIGTERM comes; return its exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    """Run a command until it ends, standard input closes, or SIGTERM comes; return its exit status, or 0."""
+    asked: list[int] = []
+    # only noted: an exception out of a handler, or a system call that the signal comes just before, would lose it
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
     engine = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    threading.Thread(target=_end_with_input, daemon=True).start()
     try:
-        return engine.wait()
+        while (status := engine.poll()) is None and not asked and not _input_ends_within(_POLL_S):
+            pass
+        return status or 0
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _end(engine)
 
 
-def _end_with_input() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+def _input_ends_within(seconds: float) -> bool:
+    readable, _, _ = select.select([sys.stdin.fileno()], [], [], seconds)
+    return bool(readable) and not os.read(sys.stdin.fileno(), 4096)
 
 
 def _end(engine: subprocess.Popen[bytes]) -> None:

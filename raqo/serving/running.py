@@ -19,6 +19,8 @@ from raqo.serving.engine_process import EngineProcess
 from raqo.serving.gateway import Gateway, GatewaySettings
 
 _POLL_S = 0.2
+# more than clients keep an idle connection (5 s in httpx and openai), or they would send into closed ones
+_IDLE_S = 75
 
 
 class ServingError(RaqoError):
@@ -85,6 +87,7 @@ async def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_IDLE_S,
         timeout_graceful_shutdown=round(address.finish_s),
     )
     server = uvicorn.Server(config)

@@ -14,24 +14,39 @@ from raqo.training.settings import LoraSettings, WeightsDtype
 
 
 def resolve_model(name: str) -> Path:
-    """Return the folder of a model: ``sample``, a folder, or a Hugging Face name (fetched if not in its cache)."""
+    """Return the folder of a model: ``sample``, a folder, or a Hugging Face name (fetched if not in its cache).
+
+    Raises:
+        ConfigError: there is no such model, or it has no configuration or no safetensors.
+    """
     if name == "sample":
         from raqo.sample.weights import BASE_LM_DIR
 
         return BASE_LM_DIR
     if Path(name).is_dir():
-        return Path(name)
+        return _complete(Path(name))
     if name.startswith((".", "/", "~")):
         raise ConfigError(message("training.model", f"no folder {name!r}", "give a folder or a Hugging Face name"))
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]))
+        found = snapshot_download(name, allow_patterns=["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"])
     except Exception as error:
-        problem = f"{name!r} is neither a folder nor available from Hugging Face ({type(error).__name__}: {error})"
+        first = str(error).partition("\n")[0]
+        problem = f"{name!r} is neither a folder nor available from Hugging Face ({type(error).__name__}: {first})"
         raise ConfigError(
             message("training.model", problem, "give a folder with config.json and *.safetensors")
         ) from error
+    return _complete(Path(found))
+
+
+def _complete(folder: Path) -> Path:
+    """The folder, if it has what a model needs."""
+    for pattern in ("config.json", "*.safetensors"):
+        if not any(folder.glob(pattern)):
+            fix = "give a model that transformers can load, with its weights as safetensors"
+            raise ConfigError(message("training.model", f"{folder} has no {pattern}", fix))
+    return folder
 
 
 def load_tokenizer(folder: Path) -> Any:

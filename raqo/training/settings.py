@@ -122,6 +122,7 @@ class TrainingSettings:
         unknown_words: file with words, one a line, that stand for what the corpus never had in further detection rows
             (``sample``: the sample's list); None for none.
         unknown_share: such rows for each row of detection.
+        fragments: rows with a part of a query for each row of a whole one (`raqo.training.fragments`).
         dtype: of the weights as loaded, trained and saved. Full training in bfloat16 loses updates at the paper's
             learning rates; use it with `lora`.
     """
@@ -133,6 +134,7 @@ class TrainingSettings:
     lora: LoraSettings | None = None
     unknown_words: str | None = None
     unknown_share: float = 0.7
+    fragments: float = 0.0
     dtype: WeightsDtype = "float32"
     seed: int = 0
 

@@ -23,7 +23,7 @@ from raqo.graphs.mining import mine
 from raqo.preference_data.trace_log import read_traces
 from raqo.protocols import ChatRequest, ChatResult, NoAnswerError, Retriever
 from raqo.records import FailureKind, Origin, RetrievalDataset, Trace, Verdict
-from raqo.workflows.mine import mining_inputs
+from raqo.retrievers.bm25.stored_passages import documents_by_id
 from raqo.workflows.parts import Parts
 from raqo.workflows.run_folder import RunFolder
 from raqo.workflows.teachers import review_settings
@@ -107,7 +107,7 @@ def estimate(parts: Parts, out: Path) -> Estimate:
         parts: of the run.
         out: the run folder, which need not be there; nothing is written to it.
     """
-    dataset, retriever = mining_inputs(parts)
+    dataset, retriever = parts.searchable("train")
     folder = RunFolder(out)
     if folder.traces.is_file():
         done = {trace.query_id for trace in read_traces(folder.traces) if trace.origin is Origin.OPTIMIZE}
@@ -137,7 +137,7 @@ def _measure(
     settings = replace(parts.config.mining, seed=parts.config.seed, max_failure_rate=1.0)
     if parts.config.reviewer == "lexical":
         settings = replace(settings, max_rounds=0, perturb_share=0.0)
-    documents = {document.doc_id: document for document in sample.documents}
+    documents = documents_by_id(sample.documents)
     mine(
         sample,
         retriever=retriever,

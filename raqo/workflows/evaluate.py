@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from raqo.config import RunConfig
 from raqo.errors import ConfigError, DataError, message
 from raqo.evaluation.compare import ORACLE, Comparison, EvaluationRow, System, compare, correct
 from raqo.evaluation.deltas import query_deltas, write_deltas
@@ -18,7 +17,7 @@ from raqo.evaluation.trec import write_qrels, write_run
 from raqo.graphs.gate import Gate
 from raqo.graphs.rewriting import rewrite_queries
 from raqo.protocols import Retriever, Rewriter
-from raqo.records import Direction, Query
+from raqo.records import Direction, Query, RetrievalDataset
 from raqo.workflows.build_data import check_encoder, read_gate
 from raqo.workflows.open_rewriter import open_rewriter
 from raqo.workflows.parts import Parts
@@ -37,29 +36,26 @@ class Evaluated:
 
 def run_evaluation(parts: Parts, folder: RunFolder) -> Evaluated:
     """Evaluate the run's models on the configured data sets; writes TREC runs and per-query changes as well."""
+    models = model_folders(parts, folder)
     check_encoder(parts, folder)
-    models = model_folders(parts.config, folder, parts.base_model)
     main = list(models)[-1]
     gate = read_gate(folder)
     rows: list[EvaluationRow] = []
     examples: list[ExampleGroup] = []
-    total = sum(len(parts.dataset(split).queries) for split in parts.config.data.evaluate) * len(models)
-    if not total:
-        raise ConfigError(message("data.evaluate", "no data set is given", "name at least one held-out data set"))
+    sets = require_evaluation_sets(parts)
+    total = sum(len(dataset.queries) for dataset, _ in sets) * len(models)
     with bar("evaluate", total, "rewrites") as shown:
         loaded = {
             name: open_rewriter(path, parts.config.rewriter, served=name == main) for name, path in models.items()
         }
-        for split in parts.config.data.evaluate:
-            dataset = parts.dataset(split)
-            retriever = parts.gallery(dataset.documents)
+        for dataset, retriever in sets:
             systems: dict[str, System] = {}
             if dataset.reference:
                 systems[ORACLE] = System(texts=dataset.reference)
             for name, rewriter in loaded.items():
                 systems[name] = _rewritten(dataset.queries, retriever, rewriter, gate, parts.config.rewriter.batch_size)
                 shown.update(len(dataset.queries))
-            compared = _compared(parts, dataset_name=split, retriever=retriever, systems=systems)
+            compared = _compared(parts, dataset, retriever, systems)
             for comparison in compared:
                 rows += comparison.rows
                 _write_files(comparison, folder.evaluation)
@@ -71,15 +67,32 @@ def run_evaluation(parts: Parts, folder: RunFolder) -> Evaluated:
     return Evaluated(main=main, rows=tuple(correct(rows)), examples=tuple(examples))
 
 
-def model_folders(config: RunConfig, folder: RunFolder, base_model: Path) -> dict[str, Path]:
+def require_evaluation_sets(parts: Parts) -> list[tuple[RetrievalDataset, Retriever]]:
+    """The evaluation sets, each with its retriever: whatever is wrong with one of them is said at once.
+
+    Raises:
+        ConfigError: none is named, or one of texts is to be searched by pictures.
+        DataError: one cannot be read.
+    """
+    if not parts.config.data.evaluate:
+        raise ConfigError(message("data.evaluate", "no data set is given", "name at least one held-out data set"))
+    for name in parts.config.data.evaluate:
+        documents = parts.dataset(name).documents
+        if Direction.I2T in parts.config.directions and documents[0].image is None:
+            problem = f"i2t searches with pictures, and the documents of {name!r} are texts"
+            raise ConfigError(message("directions", problem, "evaluate text corpora in direction t2i only"))
+    return [parts.searchable(name) for name in parts.config.data.evaluate]
+
+
+def model_folders(parts: Parts, folder: RunFolder) -> dict[str, Path]:
     """The rewriters to compare by their name in the table, the final one last."""
     stages = [stage for stage in ("ccd", "qre", "pro") if (folder.models / stage).is_dir()]
     if "qre" not in stages:
         raise DataError(message(str(folder.models), "there is no trained rewriter", "run `raqo train all` first"))
     final = {"+".join(stages): folder.models / stages[-1]}
-    if not config.ablations:
+    if not parts.config.ablations:
         return final
-    found = {"base": base_model, "qre": folder.ablation / "qre", "ccd+qre": folder.models / "qre", **final}
+    found = {"base": parts.base_model, "qre": folder.ablation / "qre", "ccd+qre": folder.models / "qre", **final}
     return {name: path for name, path in found.items() if path.is_dir()}
 
 
@@ -94,9 +107,9 @@ def _rewritten(queries: Sequence[Query], retriever: Retriever, rewriter: Rewrite
 
 
 def _compared(
-    parts: Parts, *, dataset_name: str, retriever: Retriever, systems: Mapping[str, System]
+    parts: Parts, dataset: RetrievalDataset, retriever: Retriever, systems: Mapping[str, System]
 ) -> list[Comparison]:
-    settings, dataset = parts.config.evaluation, parts.dataset(dataset_name)
+    settings = parts.config.evaluation
     found = []
     for direction in parts.config.directions:
         if direction is Direction.T2I:

@@ -35,7 +35,8 @@ def open_gallery(parts: Parts, name: str | None = None) -> Corpus:
     if name not in names:
         problem = f"unknown{nearest(name, names)}"
         raise ConfigError(message(f"gallery {name!r}", problem, f"use one of: {', '.join(names)}"))
-    return Corpus(parts, _documents(parts, name))
+    knowledge = name in (QUESTIONS, TRAINING_QUESTIONS)
+    return Corpus(parts, _documents(parts, name), data_set=None if knowledge else name)
 
 
 def _documents(parts: Parts, name: str) -> Sequence[Document]:

@@ -21,8 +21,8 @@ def first_interrupt_stops(stop: Callable[[], None]) -> Iterator[None]:
 
     def stop_once(_number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        say("stopping: answers on their way are awaited and kept; Ctrl-C again ends at once")
         stop()
+        say("stopping: answers on their way are awaited and kept; Ctrl-C again ends at once")
 
     signal.signal(signal.SIGINT, stop_once)
     try:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from raqo import config_loader
 from raqo.agents import prompts
 from raqo.config import IfExists, RunConfig
-from raqo.errors import RaqoError
+from raqo.errors import ConfigError, DataError, FingerprintError, RaqoError, message
+from raqo.evaluation.plain import flatten, plain
 from raqo.files import write_json
 from raqo.preference_data.trace_log import TraceLog, read_header
 from raqo.protocols import Chat, Retriever
@@ -18,11 +19,15 @@ from raqo.workflows.mining_totals import totals
 from raqo.workflows.parts import Parts
 from raqo.workflows.progress import bar, say
 from raqo.workflows.retry_failed import forget_failed
-from raqo.workflows.run_folder import RunFolder
+from raqo.workflows.run_folder import RunFolder, find_run
 from raqo.workflows.teachers import PaidChat, chat_teachers, lexical_teachers, opened_chat, review_settings
 
 if TYPE_CHECKING:
     from raqo.graphs.mining import MiningReport
+
+# the settings that `settings_hash` is made of
+_DECISIVE = ("mining.", "lexicon.", "review", "chat.model", "wordnet", "encoder", "seed")
+_FREE = ("mining.batch", "mining.max_failure_rate")
 
 
 def run_mining(
@@ -50,11 +55,14 @@ def run_mining(
     Raises:
         BudgetError, StoppedError, FailureRateError: mining ended early; finished queries and answers are kept.
     """
-    dataset, retriever = mining_inputs(parts)
+    dataset, retriever = parts.searchable("train")
+    folder.begin(parts.config)
     with opened_chat(parts, folder, budget=budget, cached=cached) as paid:
         decisive = settings_hash(parts.config, paid.chat if paid else None)
         if if_exists == "replace":
             _set_aside(folder, retriever.fingerprint, decisive)
+        else:
+            _check_settings(parts.config, folder, decisive)
         if retry_failed:
             forget_failed(folder.traces, retriever=retriever.fingerprint, settings=decisive)
         with TraceLog(folder.traces, retriever=retriever.fingerprint, settings=decisive) as log:
@@ -83,11 +91,10 @@ def _mine(
         inputs = f"{retriever.fingerprint}-{decisive}"
         reviewer, perturber = lexical_teachers(parts, folder, retriever, dataset, inputs)
     write_json(folder.retriever, {"fingerprint": retriever.fingerprint, "encoder": parts.encoder_fingerprint})
-    with bar("mine", len(dataset.queries), "queries") as shown:
-        already = _finished(log)
-        if already:
-            say(f"mine: {already} of {len(dataset.queries)} queries are in {folder.traces.name} already, reused")
-            shown.update(already)
+    already = _finished(log)
+    if already:
+        say(f"mine: {already} of {len(dataset.queries)} queries are in {folder.traces.name} already, reused")
+    with bar("mine", len(dataset.queries), "queries", done=already) as shown:
         try:
             return mine(
                 dataset,
@@ -112,11 +119,26 @@ def _finished(log: TraceLog) -> int:
     return sum(origin is Origin.OPTIMIZE for _, origin in log.done)
 
 
-def mining_inputs(parts: Parts) -> tuple[RetrievalDataset, Retriever]:
-    """The training data without what cannot be found, and their retriever."""
-    dataset = parts.dataset("train")
-    retriever = parts.gallery(dataset.documents)
-    return _reachable(dataset, retriever), retriever
+def _check_settings(config: RunConfig, folder: RunFolder, settings: str) -> None:
+    """Say by name what was set otherwise when the log was mined; whether the log itself is sound is for it to say.
+
+    Raises:
+        FingerprintError: something was.
+    """
+    if not folder.traces.is_file():
+        return
+    try:
+        if read_header(folder.traces).settings == settings:
+            return
+        before = find_run(folder.path)[1]
+    except (DataError, ConfigError):
+        return
+    old, new = (dict(flatten(plain(one))) for one in (before, config))
+    names = [name for name in new if name.startswith(_DECISIVE) and not name.startswith(_FREE)]
+    changed = [f"{name} was {old.get(name)}, is {new[name]}" for name in names if old.get(name) != new[name]]
+    problem = f"was mined with other settings ({'; '.join(changed) or 'than the folder holds now'})"
+    fix = "use those, another --out, or --if-exists replace, which mines anew and keeps this log under another name"
+    raise FingerprintError(message(str(folder.traces), problem, fix))
 
 
 def _set_aside(folder: RunFolder, retriever: str, settings: str) -> None:
@@ -128,17 +150,6 @@ def _set_aside(folder: RunFolder, retriever: str, settings: str) -> None:
         aside = folder.traces.with_name(f"traces-{header.retriever[:8]}-{header.settings[:8]}.jsonl")
         folder.traces.replace(aside)
         say(f"mine: {folder.traces.name} was mined under other settings; kept as {aside.name}")
-
-
-def _reachable(dataset: RetrievalDataset, retriever: Retriever) -> RetrievalDataset:
-    """Leave out queries whose targets could not be indexed (``on_error: skip``)."""
-    missing = {skipped.doc_id for skipped in getattr(retriever, "skipped", ())}
-    if not missing:
-        return dataset
-    left = {key: tuple(doc_id for doc_id in ids if doc_id not in missing) for key, ids in dataset.targets.items()}
-    queries = tuple(query for query in dataset.queries if left[query.query_id])
-    say(f"mine: {len(dataset.queries) - len(queries)} queries left out, their pictures could not be read")
-    return replace(dataset, queries=queries, targets={query.query_id: left[query.query_id] for query in queries})
 
 
 def settings_hash(config: RunConfig, chat: Chat | None) -> str:

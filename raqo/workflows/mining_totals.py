@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -41,3 +42,29 @@ def totals(traces: Path, *, spent: float | None) -> dict[str, Any]:
         **taken,
         "per_accepted": {name: round(value, 6) for name, value in each.items()},
     }
+
+
+def as_text(found: Mapping[str, Any]) -> str:
+    """The report of `raqo.workflows.mine.run_mining` for people.
+
+    Args:
+        found: as it is written to ``mining.json``.
+    """
+    lines = [f"queries: {found['queries']} mined now, {found['skipped']} were there already"]
+    if found["queries"]:
+        lines += [
+            f"as they came: {_counts(found['verdicts'])}",
+            f"accepted: {found['accepted']} wordings of {found['solved']} ambiguous queries, "
+            f"perturbations of {found['perturbed']} unambiguous ones",
+            f"took: {_counts(found['cost'])}",
+            f"failures: {_counts(found['failures'])}",
+        ]
+    total = found["total"]
+    taken = {field.name: total[field.name] for field in fields(Cost)}
+    money = f", {total['money']:.6g} money" if "money" in total else ""
+    lines.append(f"in all: {total['queries']} queries, {total['accepted']} accepted wordings; {_counts(taken)}{money}")
+    return "\n".join(lines)
+
+
+def _counts(values: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in values.items() if count) or "none"

@@ -15,11 +15,14 @@ from raqo.errors import ConfigError, message
 from raqo.preference_data.sources import load_with_report
 from raqo.preference_data.sources.settings import SourceSettings
 from raqo.protocols import Chat, Retriever, TextEncoder
-from raqo.records import Document, RetrievalDataset
+from raqo.records import Document, OnError, RetrievalDataset
+from raqo.retrievers.bm25.stored_passages import StoredPassages
 from raqo.retrievers.build import Encoders, build_retriever, model_fingerprint
+from raqo.retrievers.gallery import left_out
 from raqo.retrievers.settings import RetrieverSettings
-from raqo.sample.weights import BASE_LM_DIR, CLIP_DIR
-from raqo.workflows.progress import say
+from raqo.sample.weights import CLIP_DIR
+from raqo.workflows.knowledge.passage_file import passages_of_corpus
+from raqo.workflows.readable import require_readable, without
 
 SAMPLE = "sample"
 
@@ -47,16 +50,23 @@ class Parts:
 
     config: RunConfig
     _datasets: dict[str, RetrievalDataset] = field(default_factory=dict)
+    _searchable: dict[str, RetrievalDataset] = field(default_factory=dict)
 
     @property
     def retriever_settings(self) -> RetrieverSettings:
         """The settings with ``sample`` resolved to the shipped model."""
         return _resolved(self.config.retriever)
 
-    @property
+    @cached_property
     def base_model(self) -> Path:
-        """The language model that training starts from."""
-        return BASE_LM_DIR if self.config.training.model == SAMPLE else Path(self.config.training.model)
+        """Folder of the language model that training starts from; a Hugging Face name is fetched where it is not kept.
+
+        Raises:
+            ConfigError: it is neither there nor to be had, or has no configuration or no safetensors.
+        """
+        from raqo.training.models import resolve_model
+
+        return resolve_model(self.config.training.model)
 
     @cached_property
     def encoders(self) -> Encoders:
@@ -76,26 +86,60 @@ class Parts:
         return SentenceEncoder(self.config.encoder)
 
     def dataset(self, name: str) -> RetrievalDataset:
-        """Load ``train``, or an evaluation set by its name."""
+        """Load ``train``, or an evaluation set by its name; a corpus that bm25 keeps on disk stays there."""
         if name not in self._datasets:
-            source = self.config.data.train if name == "train" else self.config.data.evaluate[name]
-            if source is None:
-                raise ConfigError(message("data.train", "no training data are named", "give their path"))
-            self._datasets[name] = self._load(name, source)
+            source = self._source(name)
+            corpus = passages_of_corpus(self, source)
+            self._datasets[name] = self._load(name, source, corpus.stored if corpus else None)
         return self._datasets[name]
 
-    def _load(self, name: str, source: SourceSettings) -> RetrievalDataset:
+    def searchable(self, name: str) -> tuple[RetrievalDataset, Retriever]:
+        """A data set and the retriever over its documents.
+
+        Pictures that cannot be read end it or, with the data set's ``on_error: skip``, are in neither, and nor are the
+        queries that look for nothing else.
+
+        Raises:
+            DataError: one cannot be read, or nothing is left.
+        """
+        dataset = self.dataset(name)
+        retriever = self.gallery(dataset.documents, on_error=self._source(name).on_error)
+        if name not in self._searchable:
+            self._searchable[name] = without(dataset, left_out(retriever))
+        return self._searchable[name], retriever
+
+    def read(self, name: str) -> RetrievalDataset:
+        """Load it as `dataset`, but look at every entry, open every picture, hold them all, and write nothing.
+
+        Raises:
+            DataError: an entry or a picture cannot be read, or nothing is left.
+        """
+        source = self._source(name)
+        return require_readable(self._load(name, source), source.on_error)
+
+    def _source(self, name: str) -> SourceSettings:
+        source = self.config.data.train if name == "train" else self.config.data.evaluate[name]
+        if source is None:
+            raise ConfigError(message("data.train", "no training data are named", "give their path"))
+        return source
+
+    def _load(self, name: str, source: SourceSettings, corpus: Sequence[Document] | None = None) -> RetrievalDataset:
         if source.path == SAMPLE and source.cache is None:
             source = replace(source, cache=self.config.cache_dir)
-        dataset, report = load_with_report(source)
-        for reason, count in report.skipped.items():
-            say(f"{name}: left out {count} ({reason})")
+        dataset, _ = load_with_report(source, corpus=corpus)
         return replace(dataset, split=name)
 
-    def gallery(self, documents: Sequence[Document]) -> Retriever:
-        """Index documents, or reuse their index."""
-        index_dir = Path(self.config.cache_dir) / "indexes"
-        return build_retriever(self.retriever_settings, documents, index_dir=index_dir, encoders=self.encoders)
+    def gallery(self, documents: Sequence[Document], *, on_error: OnError = "fail") -> Retriever:
+        """Index documents, or reuse their index; ``skip`` leaves out pictures that cannot be read."""
+        if isinstance(documents, StoredPassages):
+            return documents.retriever
+        return build_retriever(
+            self.retriever_settings,
+            documents,
+            index_dir=Path(self.config.cache_dir) / "indexes",
+            encoders=self.encoders,
+            on_error=on_error,
+        )
 
     def chat(self, *, ledger: Ledger, cached: bool) -> StoppableChat:
         """The chat model of the configuration.

@@ -4,30 +4,47 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 
 @contextmanager
-def bar(label: str, total: int | None, unit: str) -> Iterator[Any]:
-    """A tqdm bar, or a count where there is no total; where stderr is not a terminal, silent but for its last state."""
+def bar(label: str, total: int | None, unit: str, *, done: int = 0) -> Iterator[Any]:
+    """A tqdm bar, or a count where there is no total; where stderr is not a terminal, it is renewed twice a minute.
+
+    Args:
+        label: what is done.
+        total: how much of it.
+        unit: of what.
+        done: so much was done before; it does not count for the rate.
+    """
     from tqdm import tqdm
 
     interval = 0.2 if sys.stderr.isatty() else 30.0
-    with tqdm(desc=f"{label:<12}", total=total, unit=f" {unit}", mininterval=interval, dynamic_ncols=True) as shown:
+    with tqdm(
+        desc=f"{label:<12}", total=total, initial=done, unit=f" {unit}", mininterval=interval, dynamic_ncols=True
+    ) as shown:
         yield shown
 
 
-def set_to(shown: Any) -> Callable[[int, int], None]:
-    """A callback (done, total) that moves a bar."""
+@contextmanager
+def late_bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback (done, total) that moves a bar, which is shown from the first call on."""
+    with ExitStack() as stack:
+        shown: Any = None
 
-    def move(done: int, total: int) -> None:
-        shown.total = total
-        shown.update(done - shown.n)
+        def move(done: int, total: int) -> None:
+            nonlocal shown
+            if shown is None:
+                shown = stack.enter_context(bar(label, total, unit))
+            shown.update(done - shown.n)
 
-    return move
+        yield move
 
 
 def say(text: str) -> None:
     """One line for the user, on stderr, beside the bars."""
-    print(text, file=sys.stderr, flush=True)
+    from tqdm import tqdm
+
+    tqdm.write(text, file=sys.stderr)
+    sys.stderr.flush()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from raqo.errors import RunFolderError, message
-from raqo.files import sync
+from raqo.files import replacing, sync
 from raqo.preference_data.trace_log import TraceLog, read_traces
 from raqo.workflows.progress import say
 
@@ -49,15 +48,8 @@ def _set_aside(path: Path) -> Path:
 
 
 def _write_without(path: Path, failed: set[str]) -> None:
-    with path.open("rb") as old, NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
-        try:
-            for line in old:
-                if json.loads(line).get("query_id") not in failed:
-                    new.write(line)
-            new.flush()
-            os.fsync(new.fileno())
-            os.replace(new.name, path)
-            sync(path.parent)
-        except BaseException:
-            os.unlink(new.name)
-            raise
+    with path.open("rb") as old, replacing(path) as new:
+        for line in old:
+            if json.loads(line).get("query_id") not in failed:
+                new.write(line)
+    sync(path.parent)

@@ -11,6 +11,7 @@ from raqo.records import Document, Query, Ranking, RewriteResult
 from raqo.workflows.build_data import check_encoder, read_gate
 from raqo.workflows.evaluate import model_folders
 from raqo.workflows.galleries import open_gallery
+from raqo.workflows.knowledge.corpus import Corpus
 from raqo.workflows.open_rewriter import open_rewriter
 from raqo.workflows.parts import Parts
 from raqo.workflows.run_folder import find_run
@@ -25,9 +26,13 @@ def rewrite_one(text: str, run: Path, *, gallery: str | None = None, k: int = 5)
         gallery: what is searched, one of `gallery_names`; by default the first.
         k: hits to give.
     """
-    served = served_context(run, gallery=gallery, k=k)
+    yield from rewrite_in(served_context(run, gallery=gallery, k=k), text)
+
+
+def rewrite_in(served: Context, text: str) -> Iterator[Step | RewriteResult]:
+    """The same in a run that is open already; it gives as many hits as that says."""
     yield from stream_rewrite(
-        Query("query", text), retriever=served.retriever, rewriter=served.rewriter, gate=served.gate, k=k
+        Query("query", text), retriever=served.retriever, rewriter=served.rewriter, gate=served.gate, k=served.k
     )
 
 
@@ -36,14 +41,19 @@ def served_context(run: Path, *, gallery: str | None = None, k: int = 10) -> Con
 
     A run of questions about pictures has no gate of its own: it is the configuration's.
     """
+    return open_served(run, gallery=gallery, k=k)[0]
+
+
+def open_served(run: Path, *, gallery: str | None = None, k: int = 10) -> tuple[Context, Corpus]:
+    """`served_context`, and the gallery that it searches, which knows the documents behind the hits."""
     folder, config = find_run(run)
     parts = Parts(config)
+    model = list(model_folders(parts, folder).values())[-1]
     check_encoder(parts, folder)
-    model = list(model_folders(config, folder, parts.base_model).values())[-1]
-    retriever = open_gallery(parts, gallery).retriever
+    corpus = open_gallery(parts, gallery)
     rewriter = open_rewriter(model, config.rewriter)
     gate = read_gate(folder) if config.data.train else config.gate
-    return Context(retriever=retriever, rewriter=rewriter, gate=gate, k=k)
+    return Context(retriever=corpus.retriever, rewriter=rewriter, gate=gate, k=k), corpus
 
 
 def search_one(text: str, parts: Parts, *, gallery: str | None = None, k: int = 5) -> tuple[Ranking, list[Document]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,11 @@ class RunFolder:
     def save(self, config: RunConfig) -> None:
         """Write the resolved configuration."""
         write_text(self.config, config_loader.dump(config))
+
+    def begin(self, config: RunConfig) -> None:
+        """Write the resolved configuration into a new folder; in one that is there, a stage that ends well writes it."""
+        if not self.config.exists():
+            self.save(config)
 
     @property
     def retriever(self) -> Path:
@@ -82,12 +89,11 @@ class RunFolder:
         return self.path / "report.json"
 
 
-def open_run(path: Path, config: RunConfig, if_exists: IfExists) -> RunFolder:
-    """Create a run folder or go on in one.
+def open_run(path: Path, if_exists: IfExists) -> RunFolder:
+    """Make sure that a run folder can be made, or gone on with. A new one is not made before it has content.
 
     Args:
         path: of the folder.
-        config: written as ``config.yaml`` into a new folder; in one that is there, a stage that ends well writes it.
         if_exists: ``fail``; ``resume`` (go on; finished parts are checked one by one and reused where their inputs are
             the same); ``replace`` (as resume, but parts with other inputs are made anew).
 
@@ -95,17 +101,27 @@ def open_run(path: Path, config: RunConfig, if_exists: IfExists) -> RunFolder:
         RunFolderError: the folder cannot be made or written, holds something else, or is in the way.
     """
     folder = RunFolder(path)
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not path.is_dir():
         raise RunFolderError(message(str(path), "is a file", "give --out a folder"))
-    if path.exists() and any(path.iterdir()):
+    if os.path.isdir(path) and any(path.iterdir()):
         if not folder.config.exists():
             problem = "holds files that are not a run's"
             raise RunFolderError(message(str(path), problem, "give --out an empty or new folder"))
         if if_exists == "fail":
             raise RunFolderError(message(str(path), "is there already", "give --if-exists resume or another --out"))
-    if not folder.config.exists():
-        folder.save(config)
+    _require_writable(path)
     return folder
+
+
+def _require_writable(path: Path) -> None:
+    """Write a file and delete it, where the folder is or will be."""
+    there = next(place for place in (path, *path.absolute().parents) if os.path.exists(place))
+    try:
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(b"raqo")
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror})"
+        raise RunFolderError(message(str(path), problem, "free the disk or choose another folder")) from error
 
 
 def find_run(path: Path) -> tuple[RunFolder, RunConfig]:

@@ -94,7 +94,7 @@ def _final_model(rewriter: Path) -> tuple[Path, str]:
     from raqo.workflows.run_folder import find_run
 
     folder, config = find_run(rewriter)
-    return list(model_folders(config, folder, Parts(config).base_model).values())[-1], config.rewriter.dtype
+    return list(model_folders(Parts(config), folder).values())[-1], config.rewriter.dtype
 
 
 def _key(name: str | None) -> str:

@@ -1,14 +1,22 @@
-"""A rewrite as text for the terminal and as JSON values."""
+"""A rewrite and its hits as text for the terminal and as JSON values."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from raqo.records import KeptReason, Ranking, RewriteResult
+from raqo.graphs.rewriting import Step
+from raqo.records import Document, KeptReason, Ranking, RewriteResult
 
 
-def result_json(result: RewriteResult) -> dict[str, Any]:
-    """Everything the served graph says about one query."""
+def result_json(result: RewriteResult, before: Sequence[Document], after: Sequence[Document]) -> dict[str, Any]:
+    """Everything the served graph says about one query.
+
+    Args:
+        result: of the graph.
+        before: the documents of ``result.before``, in its order.
+        after: those of ``result.after``.
+    """
     return {
         "query": result.query.text,
         "concepts": list(result.concepts),
@@ -16,24 +24,64 @@ def result_json(result: RewriteResult) -> dict[str, Any]:
         "final": result.final_text,
         "kept_original": result.kept is not KeptReason.NONE,
         "reason": result.kept.value,
-        "before": _hits(result.before),
-        "after": _hits(result.after),
+        "before": hits_json(result.before, before),
+        "after": hits_json(result.after, after),
     }
 
 
-def result_text(result: RewriteResult) -> str:
-    """The same for people."""
+def result_text(result: RewriteResult, before: Sequence[Document], after: Sequence[Document]) -> str:
+    """The same for people; each hit of the rewrite says which rank the query gave it."""
     kept = "" if result.kept is KeptReason.NONE else f"  (original kept: {result.kept.value})"
+    ranks = {hit.doc_id: rank for rank, hit in enumerate(result.before.hits, start=1)}
+    moves = [_moved(ranks.get(hit.doc_id), rank) for rank, hit in enumerate(result.after.hits, start=1)]
     lines = [
-        f"query     {result.query.text}",
-        f"concepts  {', '.join(result.concepts) or 'None'}",
-        f"rewrite   {result.rewrite or '-'}{kept}",
+        f"query     {one_line(result.query.text)}",
+        f"concepts  {', '.join(map(one_line, result.concepts)) or 'None'}",
+        f"rewrite   {one_line(result.rewrite) or '-'}{kept}",
         "",
-        f"{'before':<36}after",
+        "before",
+        *(hit_lines(result.before, before) or ["nothing found"]),
+        "",
+        "after",
+        *(hit_lines(result.after, after, notes=moves) or ["nothing found"]),
     ]
-    pairs = zip(result.before.hits, result.after.hits, strict=False)
-    lines += [f"{f'{a.doc_id}  {a.score:.4f}':<36}{b.doc_id}  {b.score:.4f}" for a, b in pairs]
     return "\n".join(lines)
+
+
+def hits_json(ranking: Ranking, documents: Sequence[Document]) -> list[dict[str, Any]]:
+    """Rank, id and score of each hit, and what it shows: the path of its picture, or its text."""
+    return [
+        {"rank": rank, "doc_id": hit.doc_id, "score": hit.score, "shows": document.image or document.text}
+        for rank, (hit, document) in enumerate(zip(ranking.hits, documents, strict=True), start=1)
+    ]
+
+
+def hit_lines(ranking: Ranking, documents: Sequence[Document], *, notes: Sequence[str] = ()) -> list[str]:
+    """The same for people, a line each; with a note on each hit where `notes` are given."""
+    ids = [one_line(hit.doc_id) for hit in ranking.hits]
+    said = notes or [""] * len(ids)
+    noted, named = (max(map(len, column), default=0) for column in (said, ids))
+    return [
+        f"{rank:>3}  {hit.score:.4f}  {f'{note:<{noted}}  ' if noted else ''}{doc_id:<{named}}  {_shown(document)}"
+        for rank, (hit, doc_id, document, note) in enumerate(zip(ranking.hits, ids, documents, said, strict=True), 1)
+    ]
+
+
+def step_line(step: Step) -> str:
+    """What one node of the served graph found, on one short line."""
+    found = step.update
+    match step.name:
+        case "gate":
+            text = found["kept"] or f"not confident; {_best(found['before'])}"
+        case "detect":
+            text = found["kept"] or ", ".join(found["concepts"])
+        case "rewrite":
+            text = found["rewrites"] or "no text"
+        case "retrieve":
+            text = _best(found["after"])
+        case _:
+            text = found["kept"] or "may be searched"
+    return f"{f'{step.name}:':<9} {one_line(text)}"
 
 
 def one_line(text: str, *, width: int = 100) -> str:
@@ -44,5 +92,16 @@ def one_line(text: str, *, width: int = 100) -> str:
     return folded if whole else f"{folded[: width - 1].rstrip()}…"
 
 
-def _hits(ranking: Ranking) -> list[dict[str, Any]]:
-    return [{"doc_id": hit.doc_id, "score": hit.score} for hit in ranking.hits]
+def _shown(document: Document) -> str:
+    return one_line(document.image, width=400) if document.image else one_line(document.text or "")
+
+
+def _best(rows: Sequence[Sequence[Any]]) -> str:
+    """The first of the hits, as the graph's state holds them."""
+    return f"first hit {rows[0][0]} {rows[0][1]:.4f}" if rows else "nothing found"
+
+
+def _moved(before: int | None, after: int) -> str:
+    if before is None:
+        return "new"
+    return "same" if before == after else f"was {before}"

@@ -18,6 +18,7 @@ from raqo.errors import ConfigError, message
 from raqo.files import write_json
 from raqo.protocols import Chat, Perturber, Retriever, Reviewer
 from raqo.records import RetrievalDataset
+from raqo.retrievers.bm25.stored_passages import documents_by_id
 from raqo.workflows.interrupts import first_interrupt_stops
 from raqo.workflows.parts import Parts
 from raqo.workflows.progress import say
@@ -81,7 +82,7 @@ def chat_teachers(config: RunConfig, dataset: RetrievalDataset, chat: Chat) -> t
         problem = f"{chat.model} reads no images, and documents of {dataset.name} are images"
         raise ConfigError(message("chat", problem, "name a model that reads images, or mine a gallery of texts"))
     settings = review_settings(config)
-    documents = {document.doc_id: document for document in dataset.documents}
+    documents = documents_by_id(dataset.documents)
     reviewer = ChatReviewer(chat=chat, documents=documents, settings=settings)
     return reviewer, ChatPerturber(chat, temperature=settings.temperature, seed=settings.seed)
 

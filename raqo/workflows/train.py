@@ -10,11 +10,12 @@ from raqo.config import IfExists
 from raqo.errors import DataError, message
 from raqo.preference_data.export import verify
 from raqo.sample.weights import UNKNOWN_WORDS
+from raqo.training.fragments import fragment_rows
 from raqo.training.pipeline import Stage, StageResult, train_stages
 from raqo.training.rows import read_training_data
 from raqo.training.unknown_words import read_words, unknown_word_rows
 from raqo.workflows.parts import Parts
-from raqo.workflows.progress import bar, say, set_to
+from raqo.workflows.progress import late_bar, say
 from raqo.workflows.run_folder import RunFolder
 
 STAGES: tuple[Stage, ...] = ("ccd", "qre", "pro")
@@ -48,11 +49,18 @@ def _train(
         words = read_words(UNKNOWN_WORDS if settings.unknown_words == "sample" else Path(settings.unknown_words))
         strange = unknown_word_rows(folder.data, words, share=settings.unknown_share, seed=settings.seed)
         data = replace(data, ccd=(*data.ccd, *strange))
+    if settings.fragments:
+        parted = fragment_rows(folder.data, share=settings.fragments, seed=settings.seed)
+        data = replace(
+            data,
+            ccd=(*data.ccd, *parted.ccd),
+            qre=(*data.qre, *parted.qre),
+            draft=(*data.draft, *parted.draft),
+        )
     results = []
     for stage in stages:
         label = stage if out == folder.models else f"{stage} alone"
-        with bar(f"train {label}", 0, "steps") as shown:
-            move = set_to(shown)
+        with late_bar(f"train {label}", "steps") as move:
             (result,) = train_stages(
                 data,
                 base_model=base,

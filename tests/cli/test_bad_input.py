@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 import json
-import struct
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from bad_pictures import GOOD, corrupt, good_pictures, huge_png, picture, table, truncated
 
 from raqo.cli import main
 
-GOOD = [("a.png", "a red boat"), ("b.png", "a green tree"), ("c.png", "a blue dog")]
-
-
-def picture(path: Path, colour: str = "red") -> None:
-    Image.new("RGB", (64, 64), colour).save(path)
-
-
-def huge_png(path: Path) -> None:
-    """A PNG whose header claims 30,000 x 30,000 pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
-
-
-def truncated(path: Path) -> None:
-    Image.effect_noise((64, 64), 90).save(path)
-    path.write_bytes(path.read_bytes()[:1500])
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for (name, _), colour in zip(GOOD, ("red", "green", "blue"), strict=True):
-        picture(tmp_path / name, colour)
+    good_pictures(tmp_path)
     return tmp_path
 
 
 def write(folder: Path, rows: list[tuple[str, str]], *, on_error: str, encoding: str = "utf-8") -> str:
-    lines = ["image,caption", *(f"{image},{caption}" for image, caption in rows)]
-    (folder / "data.csv").write_bytes(("\n".join(lines) + "\n").encode(encoding))
+    table(folder / "data.csv", rows, encoding=encoding)
     (folder / "config.yaml").write_text(
         f"""
 data: {{train: {{path: {folder}/data.csv, on_error: {on_error}}}}}
-retriever: {{model: sample, on_error: {on_error}}}
+retriever: {{model: sample}}
 cache_dir: {folder}/cache
 wordnet: null
 """
@@ -61,7 +35,7 @@ wordnet: null
     ("made", "row", "encoding", "said"),
     [
         (None, ("gone.png", "a cat"), "utf-8", "gone.png"),
-        (lambda path: path.write_bytes(b"no picture"), ("x.png", "a cat"), "utf-8", "x.png"),
+        (corrupt, ("x.png", "a cat"), "utf-8", "x.png"),
         (truncated, ("x.png", "a cat"), "utf-8", "x.png"),
         (huge_png, ("x.png", "a cat"), "utf-8", "x.png"),
         (picture, ("x.png", "  "), "utf-8", "empty"),
@@ -76,13 +50,23 @@ def test_a_bad_entry_is_one_error_or_a_counted_skip(
 ) -> None:
     if made:
         made(folder / "x.png")
+    out = ["--out", str(folder / "run")]
     failing = write(folder, [*GOOD, row], on_error="fail", encoding=encoding)
-    assert main(["index", "--config", failing]) == 1
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("raqo:")]
-    assert said in line
+    for verb in (["check"], ["index"], ["mine", *out]):
+        assert main([*verb, "--config", failing]) == 1
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("raqo:")]
+        assert said in line
+        assert "on_error: skip" in line
+    assert not (folder / "run").exists()
+
     skipping = write(folder, [*GOOD, row], on_error="skip", encoding=encoding)
-    assert main(["index", "--config", skipping, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["train"]["documents"] == 3
+    for verb in (["check"], ["index"], ["mine", *out]):
+        assert main([*verb, "--config", skipping, "--json"]) == 0
+        told = capsys.readouterr()
+        assert told.err.count(said) == 1
+        found = json.loads(told.out)
+        assert found["queries"] == 3 if verb[0] == "mine" else found["train"]["documents"] == 3
+    assert main(["build-data", *out, "--config", skipping]) == 0
 
 
 def beir(folder: Path) -> None:

@@ -17,7 +17,7 @@ import raqo.workflows.parts
 from raqo import config_loader
 from raqo.config import RunConfig
 from raqo.protocols import Retriever
-from raqo.records import Document, RetrievalDataset
+from raqo.records import Document, OnError, RetrievalDataset
 from raqo.workflows.mine import run_mining
 from raqo.workflows.parts import Parts
 from raqo.workflows.run_folder import open_run
@@ -46,7 +46,7 @@ class ToyParts(Parts):
     def dataset(self, name: str) -> RetrievalDataset:
         return DATA
 
-    def gallery(self, documents: Sequence[Document]) -> Retriever:
+    def gallery(self, documents: Sequence[Document], *, on_error: OnError = "fail") -> Retriever:
         return ToyRetriever()
 
     @cached_property
@@ -97,7 +97,7 @@ def write_config(folder: Path, url: str) -> Path:
 def run(config: Path, out: Path, *overrides: str, **options: Any) -> dict[str, Any]:
     """Mine within this process."""
     loaded = config_loader.load(RunConfig, config, overrides)
-    return run_mining(ToyParts(loaded), open_run(out, loaded, "resume"), **options)
+    return run_mining(ToyParts(loaded), open_run(out, "resume"), **options)
 
 
 def traces(out: Path) -> dict[tuple[str, str], dict[str, Any]]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from raqo.errors import ConfigError, DataError
 from raqo.graphs.gate import Gate, calibrate_gate, confidence
-from raqo.graphs.verification import grounded
+from raqo.graphs.verification import grounded, growth, usual_growth
 from raqo.records import Hit, Ranking
 
 
@@ -78,3 +78,26 @@ def test_grounded_concepts():
 @given(st.text(max_size=40), st.lists(st.text(max_size=8), max_size=3))
 def test_grounded_invents_nothing(text, concepts):
     assert set(grounded(concepts, text)) <= set(concepts)
+
+
+@pytest.mark.parametrize(
+    ("text", "rewrite", "expected"),
+    [
+        ("a hound", "a dog", 0),
+        ("dog", "big black rocket", 2),
+        ("a brown cup", "brown cup nearby nearby nearby", 3),
+        ("a thing one sits on", "a chair", -1),
+        ("", "", 0),
+    ],
+)
+def test_growth_counts_content_words_with_repeats(text, rewrite, expected):
+    assert growth(text, rewrite) == expected
+
+
+def test_usual_growth_is_that_of_nearly_all_rewrites_and_never_negative():
+    pairs = [("a dog", "a dog")] * 998 + [("stalking", "running hard")] + [("a dog", "a dog with four more words")]
+    assert usual_growth(pairs) == 1
+    assert usual_growth(pairs, share=0.5) == 0
+    assert usual_growth(pairs, share=1.0) == 3
+    assert usual_growth([("a thing one sits on", "a chair")]) == 0
+    assert usual_growth([]) is None

@@ -82,6 +82,8 @@ def test_a_query_is_rewritten_and_searched():
         ("a crimson boat", ["crimson"], ["  \n"], None, KeptReason.EMPTY),
         ("a crimson boat", ["crimson"], ["A  Crimson boat"], None, KeptReason.UNCHANGED),
         ("a crimson boat", ["crimson"], ["a" + " red" * 12 + " boat"], None, KeptReason.TOO_LONG),
+        ("dog", ["dog"], ["big black rocket"], Gate(max_growth=1), KeptReason.GROWN),
+        ("dog", ["dog"], ["big rocket"], Gate(max_growth=1), KeptReason.NONE),
         ("a crimson boat", ["crimson"], ["a crimson ball"], None, KeptReason.UNCHANGED),
         ("a crimson boat", ["crimson"], ["a crimson ball"], Gate(restore_terms=False), KeptReason.NONE),
         ("a red crimson boat", ["crimson"], ["a red boat"], Gate(max_confidence_drop=0.0), KeptReason.NONE),

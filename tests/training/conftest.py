@@ -39,6 +39,26 @@ def base_model(tmp_path_factory: pytest.TempPathFactory, data: TrainingData) -> 
     return folder
 
 
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A picture of each colour, by its name."""
+    from dual_toy import write_pictures
+
+    return write_pictures(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained dual encoder."""
+    from dual_toy import QUESTION, SHAPE, TEXTS
+
+    from raqo.training.dual.pipeline import start_from
+    from raqo.training.dual.settings import DualSettings
+
+    texts = [*TEXTS.values(), QUESTION]
+    return start_from(DualSettings(shape=SHAPE), texts, tmp_path_factory.mktemp("models") / "start")
+
+
 def make_model(folder: Path, texts: Sequence[str]) -> None:
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

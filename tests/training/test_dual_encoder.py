@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from dual_toy import QUESTION, SHAPE, TEXTS, write_pictures
+from dual_toy import QUESTION, SHAPE, TEXTS
 from PIL import Image
 
 from raqo.errors import ConfigError, DataError
@@ -20,11 +20,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("dual") / "start"
     write_start(DualSettings(shape=SHAPE), TEXTS.values(), path)
     return path
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return write_pictures(tmp_path_factory.mktemp("pictures"))
 
 
 def test_the_query_vector_is_the_pooler_of_vilt_whatever_the_sizes(tmp_path: Path) -> None:

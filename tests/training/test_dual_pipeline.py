@@ -6,26 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dual_toy import QUESTION, SHAPE, TEXTS, colour_rows, write_pictures
+from dual_toy import colour_rows
 from torch import Tensor
 from trained_alike import ended_alike
 
 from raqo.retrievers.dual.folder import load_dual
-from raqo.training.dual.pipeline import run_dual_training, start_from
-from raqo.training.dual.settings import DualRunSettings, DualSettings
+from raqo.training.dual.pipeline import run_dual_training
+from raqo.training.dual.settings import DualRunSettings
 
 LEARNING = DualRunSettings(learning_rate=1e-2, max_steps=2, batch_size=8, save_steps=0)
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return write_pictures(tmp_path_factory.mktemp("pictures"))
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    texts = [*TEXTS.values(), QUESTION]
-    return start_from(DualSettings(shape=SHAPE), texts, tmp_path_factory.mktemp("models") / "start")
 
 
 def test_an_equal_run_is_taken_and_another_replaces_it(start: Path, pictures: dict[str, str], tmp_path: Path) -> None:

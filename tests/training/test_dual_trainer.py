@@ -5,30 +5,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from dual_toy import COLOURS, QUESTION, SHAPE, TEXTS, colour_rows, write_pictures
+from dual_toy import COLOURS, QUESTION, TEXTS, colour_rows
 from trained_alike import ended_alike
 
 from raqo.errors import ConfigError, DataError
 from raqo.preference_data.vl_ict import ClozeTriplet
 from raqo.records import Query, Question
 from raqo.retrievers.dual.folder import load_dual, read_record
-from raqo.training.dual.pipeline import run_dual_training, start_from
+from raqo.training.dual.pipeline import run_dual_training
 from raqo.training.dual.rows import DualData, DualRow, cloze_data, question_data
-from raqo.training.dual.settings import DualRunSettings, DualSettings
+from raqo.training.dual.settings import DualRunSettings
 from raqo.training.dual.trainer import DualCollator
 
 LEARNING = DualRunSettings(learning_rate=1e-2, max_steps=60, batch_size=8, save_steps=0)
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return write_pictures(tmp_path_factory.mktemp("pictures"))
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    texts = [*TEXTS.values(), QUESTION]
-    return start_from(DualSettings(shape=SHAPE), texts, tmp_path_factory.mktemp("models") / "start")
 
 
 def test_it_learns_what_only_the_pictures_tell(start: Path, pictures: dict[str, str], tmp_path: Path) -> None:
@@ -43,6 +32,8 @@ def test_it_learns_what_only_the_pictures_tell(start: Path, pictures: dict[str, 
     assert record["steps"] == 60
     assert record["metrics"]["top1"] == 1.0
     assert not list(tmp_path.glob(".*"))
+    readable = folder.stat().st_mode & 0o444
+    assert {path.stat().st_mode & 0o444 for path in folder.rglob("*.safetensors")} == {readable}
 
 
 def test_a_batch_names_each_passage_once_and_no_right_one_is_a_negative(start: Path) -> None:

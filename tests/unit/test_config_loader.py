@@ -164,3 +164,24 @@ def test_any_value_gives_a_config_or_a_config_error(value: Any) -> None:
 def test_import_is_light() -> None:
     code = "import sys, raqo.config_loader; assert not {'torch', 'pydantic', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_section_in_part_keeps_what_its_own_default_says_beside_it() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Chain:
+        first: Stage = field(default_factory=lambda: Stage(epochs=9, targets=("q",)))
+
+    assert load(Chain, {"first": {"learning_rate": 1}}).first == Stage(learning_rate=1.0, epochs=9, targets=("q",))
+    assert load(Chain, {}, ["first.epochs=2"]).first == Stage(epochs=2, targets=("q",))
+    with pytest.raises(ConfigError, match="did you mean 'epochs'"):
+        load(Chain, {"first": {"epoch": 2}})
+
+
+def test_one_setting_of_a_training_stage_can_be_given_alone() -> None:
+    from raqo.training.settings import TrainingSettings
+
+    default = TrainingSettings()
+    changed = load(TrainingSettings, {}, ["ccd.epochs=1", "qre.learning_rate=1e-4", "pro.max_steps=3"])
+    assert (changed.ccd.epochs, changed.ccd.learning_rate) == (1.0, default.ccd.learning_rate)
+    assert (changed.qre.learning_rate, changed.qre.replay) == (1e-4, default.qre.replay)
+    assert (changed.pro.max_steps, changed.pro.replay) == (3, default.pro.replay)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,10 @@ def filled(folder: Path, text: str) -> Path:
     folder.mkdir()
     (folder / "file").write_text(text)
     return folder
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o777
 
 
 def test_a_text_replaces_the_old_one_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -36,6 +42,34 @@ def test_a_write_that_fails_leaves_the_old_text(tmp_path: Path, monkeypatch: pyt
         write_text(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(("umask", "expected"), [(0o022, 0o644), (0o007, 0o660), (0o077, 0o600)])
+def test_a_new_file_has_the_permissions_that_open_gives(tmp_path: Path, umask: int, expected: int) -> None:
+    made = tmp_path / "made"
+    script = f"from pathlib import Path; from raqo.files import write_text; write_text(Path({str(made)!r}), 'x')"
+    subprocess.run([sys.executable, "-c", script], check=True, umask=umask)
+    assert mode_of(made) == expected
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    for mode in (0o600, 0o664):
+        write_text(file, "old")
+        file.chmod(mode)
+        write_text(file, "new")
+        assert (file.read_text(), mode_of(file)) == ("new", mode)
+
+
+def test_files_of_a_folder_are_as_readable_as_the_folder(tmp_path: Path) -> None:
+    for mode, expected in ((0o755, 0o644), (0o770, 0o660), (0o700, 0o600)):
+        new = filled(tmp_path / "work", "new")
+        (new / "inner").mkdir()
+        private = new / "inner" / "private"
+        private.touch(mode=0o600)
+        new.chmod(mode)
+        put_in_place(new, tmp_path / "target")
+        assert mode_of(tmp_path / "target" / "inner" / "private") == expected
 
 
 def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from raqo.protocols import ChatResult
 logger = logging.getLogger(__name__)
 
 _APPLICATION = 0x7261716F  # marks our files, so that nobody else's database is written to
-_PATIENCE_S = 5.0
+_PATIENCE_S = 60.0  # another process may write or prune meanwhile, and a machine may stand still
 _NEW = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, results TEXT NOT NULL, time REAL NOT NULL) WITHOUT ROWID;

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-_starting = threading.Lock()
+_starting = threading.RLock()  # a handler of Ctrl-C may come back to it
 
 
 def chat_loop() -> asyncio.AbstractEventLoop:

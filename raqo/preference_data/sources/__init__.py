@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from raqo.errors import DataError
 from raqo.preference_data.sources import beir, coco, csv_table, huggingface, karpathy
 from raqo.preference_data.sources.captioned import i2t_view
 from raqo.preference_data.sources.detect import detect
 from raqo.preference_data.sources.problems import LoadReport, Problems, Reason
 from raqo.preference_data.sources.settings import Format, SourceSettings
-from raqo.records import RetrievalDataset
+from raqo.records import Document, RetrievalDataset
 from raqo.sample.dataset import sample_dataset
 
 __all__ = ["LoadReport", "Reason", "SourceSettings", "i2t_view", "load_dataset", "load_with_report"]
@@ -20,20 +22,32 @@ def load_dataset(settings: SourceSettings) -> RetrievalDataset:
     return load_with_report(settings)[0]
 
 
-def load_with_report(settings: SourceSettings) -> tuple[RetrievalDataset, LoadReport]:
+def load_with_report(
+    settings: SourceSettings, *, corpus: Sequence[Document] | None = None
+) -> tuple[RetrievalDataset, LoadReport]:
     """Load a data source as text→image (text→text for BEIR), and say what was left out.
 
-    Image files are checked to exist; whether they can be decoded shows when they are indexed.
+    Image files are checked to exist; whether they can be decoded shows when their gallery is made.
+
+    Args:
+        settings: of the source.
+        corpus: the documents of a BEIR folder, where they were read before; handed on as they are.
 
     Raises:
         DataError: a bad entry (with ``on_error: fail``), an unreadable file, or nothing usable.
     """
     problems = Problems(settings.on_error)
-    dataset = _load(detect(settings), settings, problems)
+    try:
+        dataset = _load(detect(settings), settings, problems, corpus)
+    except DataError:
+        problems.report(documents=0, queries=0)  # where nothing is left, what was skipped is the cause
+        raise
     return dataset, problems.report(documents=len(dataset.documents), queries=len(dataset.queries))
 
 
-def _load(format: Format, settings: SourceSettings, problems: Problems) -> RetrievalDataset:
+def _load(
+    format: Format, settings: SourceSettings, problems: Problems, corpus: Sequence[Document] | None
+) -> RetrievalDataset:
     match format:
         case "csv":
             return csv_table.load(settings, problems)
@@ -42,7 +56,7 @@ def _load(format: Format, settings: SourceSettings, problems: Problems) -> Retri
         case "coco":
             return coco.load(settings, problems)
         case "beir":
-            return beir.load(settings, problems)
+            return beir.load(settings, problems, corpus)
         case "sample":
             return sample_dataset(
                 settings.split, cache_dir=Path(settings.cache or "runs/cache"), seed=settings.seed, limit=settings.limit

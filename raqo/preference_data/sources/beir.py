@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,21 @@ from raqo.preference_data.sources.files import has_bad_bytes, read_jsonl, unread
 from raqo.preference_data.sources.problems import Problems, Reason
 from raqo.preference_data.sources.settings import SourceSettings
 from raqo.records import Document, Query, RetrievalDataset
+from raqo.retrievers.bm25.stored_passages import documents_by_id
 
 
-def load(settings: SourceSettings, problems: Problems) -> RetrievalDataset:
+def load(settings: SourceSettings, problems: Problems, documents: Sequence[Document] | None = None) -> RetrievalDataset:
     """Read a text corpus; a document is its title and text, relevant are judgements above 0.
 
     Queries judged only in other splits are left out silently; queries judged nowhere count as without target.
+    Documents that were read before are handed on as they are.
     """
     folder = Path(settings.path)
-    documents = _texts(folder / "corpus.jsonl", problems, title=True)
+    if documents is None:
+        texts = _texts(folder / "corpus.jsonl", problems, title=True)
+        documents = tuple(Document(doc_id, text=text) for doc_id, text in texts.items())
     queries = _texts(folder / "queries.jsonl", problems, title=False)
-    judged = _judgements(_qrels(folder, settings.split), queries, documents, problems)
+    judged = _judgements(_qrels(folder, settings.split), queries, documents_by_id(documents), problems)
     _check_targets(folder, settings.split, queries, judged, problems)
     chosen = sample([query_id for query_id in queries if judged.get(query_id)], settings.limit, settings.seed)
     if not chosen:
@@ -29,7 +34,7 @@ def load(settings: SourceSettings, problems: Problems) -> RetrievalDataset:
     return RetrievalDataset(
         name=settings.name or folder.name,
         split=settings.split,
-        documents=tuple(Document(doc_id, text=text) for doc_id, text in documents.items()),
+        documents=documents,
         queries=tuple(Query(query_id, queries[query_id]) for query_id in chosen),
         targets={query_id: tuple(judged[query_id]) for query_id in chosen},
     )
@@ -72,7 +77,7 @@ def _qrels(folder: Path, split: str) -> Path:
 
 
 def _judgements(
-    path: Path, queries: dict[str, str], documents: dict[str, str], problems: Problems
+    path: Path, queries: Container[str], documents: Container[str], problems: Problems
 ) -> dict[str, dict[str, None]]:
     """Query id -> relevant documents in file order; judged queries without a relevant one have none."""
     judged: dict[str, dict[str, None]] = {}

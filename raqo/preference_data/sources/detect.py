@@ -12,6 +12,9 @@ from raqo.preference_data.sources.settings import Format, SourceSettings
 
 HEAD_BYTES = 1 << 20
 
+# what lies beside the pictures of a Hugging Face imagefolder and says their captions
+_IMAGEFOLDER = ("metadata.jsonl", "metadata.csv")
+
 
 def detect(settings: SourceSettings) -> Format:
     """Name the format of `settings.path`.
@@ -35,9 +38,9 @@ def detect(settings: SourceSettings) -> Format:
 def _of_folder(path: Path) -> str | None:
     if (path / "corpus.jsonl").is_file():
         return "beir"
-    if any((path / name).is_file() for name in ("dataset_dict.json", "state.json")) or any(path.rglob("*.parquet")):
+    if any((path / name).is_file() for name in ("dataset_dict.json", "state.json")):
         return "huggingface"
-    return None
+    return "huggingface" if any(any(path.rglob(pattern)) for pattern in ("*.parquet", *_IMAGEFOLDER)) else None
 
 
 def _of_file(path: Path) -> str | None:

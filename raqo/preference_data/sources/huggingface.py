@@ -1,4 +1,4 @@
-"""Hugging Face data sets: a folder of ``save_to_disk``, Parquet files, or a name on the hub."""
+"""Hugging Face data sets: a folder of ``save_to_disk``, an imagefolder, Parquet files, or a name on the hub."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _open(settings: SourceSettings) -> Any:
     except DataError:
         raise
     except Exception as error:  # the library raises a dozen unrelated types
-        fix = "give a folder written by save_to_disk, Parquet files, or a hub name (needs the network)"
+        fix = "give a folder of save_to_disk, an imagefolder, Parquet files or a name on the hub , and its split"
         raise DataError(message(settings.path, f"cannot be read as a Hugging Face data set ({error})", fix)) from error
 
 
@@ -95,7 +95,10 @@ def _image_file(image: Any, where: str, settings: SourceSettings, problems: Prob
     if not isinstance(name, str):
         problems.add(Reason.MISSING_IMAGE, where, "the image is empty", "add it")
         return "", None
-    return name, image_path(_root(settings), name, where, problems)
+    root = _root(settings)
+    path = image_path(root, name, where, problems)
+    # an imagefolder gives absolute paths: ids shall be the same on every machine
+    return (os.path.relpath(path, root) if path and os.path.isabs(name) else name), path
 
 
 def _root(settings: SourceSettings) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from raqo.errors import ConfigError, message
-from raqo.preference_data.sources.settings import OnError
+from raqo.records import OnError
 
 Benchmark = Literal[
     "okvqa-gs112k", "okvqa-wk11m", "okvqa-wk21m", "remuq", "infoseek", "infoseek-m2kr", "e-vqa", "jsonl", "sample"

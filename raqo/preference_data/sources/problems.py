@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from raqo.errors import DataError, message
-from raqo.preference_data.sources.settings import OnError
+from raqo.records import OnError
 
 logger = logging.getLogger(__name__)
 EXAMPLES = 3

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from raqo.errors import ConfigError, message
+from raqo.records import OnError
 
 Format = Literal["auto", "csv", "karpathy", "coco", "huggingface", "beir", "sample"]
-OnError = Literal["fail", "skip"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,8 @@ class SourceSettings:
         captions_per_image: captions used per image, the first ones; None for all. The usual protocol has 5.
         limit: take so many images with all their captions (text corpora: so many queries, the corpus stays whole).
         seed: which ones `limit` takes.
-        on_error: what a bad entry does: ``fail`` with one clear error, or ``skip`` it, counted and logged.
+        on_error: what a bad entry, or a picture that cannot be read, does: ``fail`` with one clear error, or ``skip``
+            it, counted and said, with the queries that look for nothing else.
         cache: folder for images that a Hugging Face data set carries inside; by default the user's cache folder.
     """
 

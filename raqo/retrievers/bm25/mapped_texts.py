@@ -102,6 +102,10 @@ class MappedTexts(Mapping[str, str]):
 
     Sizes are compared when the folder is opened; a text is compared with its checksum when it is read, so that opening
     takes the same time for any number of texts.
+
+    Attributes:
+        folder: where they lie; it is named by their gallery.
+        ids: in order.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -110,7 +114,7 @@ class MappedTexts(Mapping[str, str]):
         Raises:
             DataError: there are no texts, or a file is missing or has another size than was written.
         """
-        self._folder = folder
+        self.folder = folder
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             self.ids: Sequence[str] = MappedIds(folder)
@@ -167,7 +171,7 @@ class MappedTexts(Mapping[str, str]):
             raise self._changed("an id was changed") from error
 
     def _changed(self, problem: str) -> DataError:
-        return damaged(self._folder, problem)
+        return damaged(self.folder, problem)
 
 
 class _Values(ValuesView[str]):

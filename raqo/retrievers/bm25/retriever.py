@@ -14,6 +14,7 @@ from raqo.retrievers.bm25.engines import Asked, Bm25Engine, Bm25s, RankBm25
 from raqo.retrievers.bm25.mapped_ids import MappedIds, position_of
 from raqo.retrievers.gallery import Gallery, read_gallery
 from raqo.retrievers.index_folder import IndexIdentity, damaged, is_valid, read_manifest, require_same
+from raqo.retrievers.pairs import require_pairs
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.retrievers.weighted_query import WeightedQuery
 from raqo.retrievers.words import words
@@ -137,8 +138,7 @@ class Bm25Retriever:
         Raises:
             DataError: a document is not in the gallery.
         """
-        if len(queries) != len(doc_ids):
-            raise ValueError(f"similarity: {len(queries)} queries for {len(doc_ids)} documents; give as many of each.")
+        require_pairs(queries, doc_ids)
         positions = {doc_id: self._position(doc_id) for doc_id in dict.fromkeys(doc_ids)}
         asked = {query: self._asked(query) for query in dict.fromkeys(queries)}
         return self._engine.scores([asked[query] for query in queries], [positions[doc_id] for doc_id in doc_ids])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from raqo.errors import DataError
 from raqo.records import Document
@@ -19,9 +20,9 @@ from raqo.retrievers.settings import RetrieverSettings
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPassages:
-    """Passages on disk.
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredPassages(Sequence[Document]):
+    """Passages on disk, in the order of their ids; each is read when it is asked for.
 
     Attributes:
         retriever: searches them.
@@ -30,6 +31,43 @@ class StoredPassages:
 
     retriever: Bm25Retriever
     texts: MappedTexts
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @overload
+    def __getitem__(self, position: int) -> Document: ...
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[Document]: ...
+    def __getitem__(self, position: int | slice) -> Document | Sequence[Document]:
+        if isinstance(position, slice):
+            return [self[at] for at in range(*position.indices(len(self)))]
+        at = range(len(self))[position]
+        return Document(self.texts.ids[at], text=self.texts.at(at))
+
+
+def documents_by_id(documents: Sequence[Document]) -> Mapping[str, Document]:
+    """Documents by their ids; `StoredPassages` stay on disk."""
+    if isinstance(documents, StoredPassages):
+        return _ById(documents.texts)
+    return {document.doc_id: document for document in documents}
+
+
+class _ById(Mapping[str, Document]):
+    def __init__(self, texts: MappedTexts) -> None:
+        self._texts = texts
+
+    def __getitem__(self, doc_id: str) -> Document:
+        return Document(doc_id, text=self._texts[doc_id])
+
+    def __contains__(self, doc_id: object) -> bool:
+        return doc_id in self._texts
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
 
 
 def open_or_store(

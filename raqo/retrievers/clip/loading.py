@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ def _load_built_in(source: str, device: str) -> LoadedClip:
     _require_known(source, name, tag)
     known = open_clip.get_pretrained_cfg(name, tag)
     try:
+        _require_answer(known.get("hf_hub", ""))
         checkpoint = open_clip.download_pretrained(known)
     except Exception as error:  # no network, no space, a hub that refuses: all the same to the user
         problem = f"the weights cannot be downloaded ({_first_line(error)})"
@@ -113,6 +115,25 @@ def _load_built_in(source: str, device: str) -> LoadedClip:
         name, pretrained=tag, device=device, force_quick_gelu=quick_gelu
     )
     return LoadedClip(_ready(model), transform, open_clip.get_tokenizer(name), f"{name}/{tag}", _model_hash(model))
+
+
+def _require_answer(place: str) -> None:
+    """Ask the hub once for weights that are not kept here: fetching them, its client would ask again for a minute.
+
+    Args:
+        place: ``OWNER/NAME/FILE`` on the hub, without a file where it is open_clip's usual one; empty for other servers.
+
+    Raises:
+        Exception: whatever kept the hub from answering.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import HfHubHTTPError
+
+    repository, _, file = place.rpartition("/")
+    weights = str(Path(file).with_suffix(".safetensors")) if file else WEIGHTS
+    if repository and not isinstance(try_to_load_from_cache(repository, weights), str):
+        with suppress(HfHubHTTPError):  # an answer, if not the one that was hoped for
+            get_hf_file_metadata(hf_hub_url(repository, weights))
 
 
 def _require_known(source: str, name: str, tag: str) -> None:

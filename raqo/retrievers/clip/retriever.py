@@ -11,11 +11,10 @@ from tqdm import tqdm
 
 from raqo.errors import DataError, message
 from raqo.protocols import Encoder, FloatArray
-from raqo.records import Document, Query, Ranking
+from raqo.records import Document, OnError, Query, Ranking
 from raqo.retrievers.gallery import Gallery, Skipped, read_gallery
 from raqo.retrievers.index_folder import IndexIdentity, is_valid, require_same, write_index
 from raqo.retrievers.index_settings import IndexSettings
-from raqo.retrievers.settings import OnError
 from raqo.retrievers.vectors.dense_index import EMBEDDINGS, DenseIndex, asked_as
 from raqo.retrievers.vectors.finders import with_finder
 from raqo.retrievers.vectors.queries import rankings, similarities
@@ -54,7 +53,7 @@ class ClipRetriever:
             encoder: what embeds documents and queries.
             documents: pictures, texts, or both.
             index_dir: holds one folder per fingerprint.
-            on_error: ``skip`` leaves unreadable pictures out of the gallery, logs each and lists them in `skipped`.
+            on_error: ``skip`` leaves unreadable pictures out of the gallery and lists them in `skipped`.
             finder: what finds candidates; None searches exactly.
             image_weight: of queries with text and picture.
 
@@ -194,8 +193,8 @@ def _embed(encoder: Encoder, gallery: Gallery, on_error: OnError) -> tuple[list[
     for document, key in zip(gallery.documents, keys, strict=True):
         result = results[key]
         if isinstance(result, str):
-            logger.warning("document %r is left out: %s", document.doc_id, result)
-            skipped.append((document.doc_id, result))
+            logger.info("document %r is left out: %s", document.doc_id, result)
+            skipped.append(Skipped(document.doc_id, result))
         else:
             ids.append(document.doc_id)
             vectors.append(result)
@@ -211,7 +210,7 @@ def _vectors(encoder: Encoder, documents: list[Document], on_error: OnError) -> 
         return list(encode_items(encoder, [(document.text, document.image) for document in documents]))
     except DataError as error:
         if on_error == "fail":
-            raise
+            raise DataError(f"{str(error).rstrip('.')}, or leave it out with on_error: skip of the data set.") from error
         if len(documents) == 1:
             return [str(error)]
     middle = len(documents) // 2

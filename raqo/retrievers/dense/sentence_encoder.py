@@ -42,6 +42,7 @@ class SentenceEncoder:
         self._batch_size = batch_size
         self._cache_size = cache_size
         self._cache: OrderedDict[str, FloatArray] = OrderedDict()
+        self._tokenizing = threading.Lock()
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -62,7 +63,8 @@ class SentenceEncoder:
         """Tokens of each text, special tokens included, before any truncation."""
         if not texts:
             return []
-        found = self._network.tokenizer([encodable(text) for text in texts], truncation=False, verbose=False)
+        tokenize = _one_at_a_time(self._network.tokenizer, self._tokenizing)
+        found = tokenize([encodable(text) for text in texts], truncation=False, verbose=False)
         return [len(ids) for ids in found["input_ids"]]
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
@@ -123,13 +125,12 @@ class SentenceEncoder:
             raise ConfigError(
                 message(f"sentence encoder {self.model!r}", f"cannot be loaded ({error})", fix)
             ) from error
-        network.preprocess = _one_at_a_time(network.preprocess)
+        network.preprocess = _one_at_a_time(network.preprocess, self._tokenizing)
         return network
 
 
-def _one_at_a_time(tokenize: Callable[..., Any]) -> Callable[..., Any]:
+def _one_at_a_time(tokenize: Callable[..., Any], lock: threading.Lock) -> Callable[..., Any]:
     """Tokenizers of the Rust library panic when two threads use one at once."""
-    lock = threading.Lock()
 
     def locked(*args: Any, **kwargs: Any) -> Any:
         with lock:

@@ -18,6 +18,7 @@ from raqo.retrievers.milvus.repeated_words import RepeatedWords, repeat
 from raqo.retrievers.milvus.rows import MOST_BYTES, Row, key_of, require_distinct_keys
 from raqo.retrievers.milvus.tied_hits import best_hits
 from raqo.retrievers.milvus.vector_sources import asked_text, text_of
+from raqo.retrievers.pairs import require_pairs
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.retrievers.weighted_query import WeightedQuery
 from raqo.retrievers.words import words
@@ -103,8 +104,7 @@ class MilvusBm25Retriever:
             DataError: a document is not in the gallery.
             RunFolderError: Milvus does not answer.
         """
-        if len(queries) != len(doc_ids):
-            raise ValueError(f"similarity: {len(queries)} queries for {len(doc_ids)} documents; give as many of each.")
+        require_pairs(queries, doc_ids)
         self._collection.require(doc_ids)
         pairs = list(zip([self._asked(query) for query in queries], doc_ids, strict=True))
         scores = np.zeros(len(pairs), dtype=np.float32)

@@ -11,13 +11,14 @@ import numpy as np
 
 from raqo.protocols import FloatArray
 from raqo.records import Document, Hit, Query, Ranking
-from raqo.retrievers.gallery import Gallery, read_gallery
+from raqo.retrievers.gallery import Gallery, Skipped, read_gallery
 from raqo.retrievers.index_folder import IndexIdentity
 from raqo.retrievers.milvus.collection import MilvusCollection
 from raqo.retrievers.milvus.layout import VectorLayout
 from raqo.retrievers.milvus.rows import Row, require_distinct_keys
 from raqo.retrievers.milvus.tied_hits import best_hits
 from raqo.retrievers.milvus.vector_sources import VectorSource, text_of
+from raqo.retrievers.pairs import require_pairs
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.retrievers.vectors.dense_index import TOLERANCE, asked_as
 
@@ -37,21 +38,40 @@ class MilvusVectorRetriever:
     """
 
     def __init__(
-        self, source: VectorSource, collection: MilvusCollection, identity: IndexIdentity, size: int, *, how: str = ""
+        self,
+        source: VectorSource,
+        collection: MilvusCollection,
+        identity: IndexIdentity,
+        size: int,
+        *,
+        how: str = "",
+        skipped: tuple[Skipped, ...] = (),
     ) -> None:
         self._source = source
         self._collection = collection
         self._identity = identity
         self._size = size
         self._how = how
+        self._skipped = skipped
 
     @classmethod
     def build(
-        cls, settings: RetrieverSettings, source: VectorSource, documents: Sequence[Document]
+        cls,
+        settings: RetrieverSettings,
+        source: VectorSource,
+        documents: Sequence[Document],
+        *,
+        skipped: tuple[Skipped, ...] = (),
     ) -> MilvusVectorRetriever:
         """Embed documents into Milvus, or use the collection of the same fingerprint that is there.
 
         Another breadth of search (`retriever.ivf.probes`, `retriever.hnsw.search_breadth`) uses the same collection.
+
+        Args:
+            settings: of the database, and of the index.
+            source: what embeds documents and queries.
+            documents: texts or pictures.
+            skipped: documents that were left out before.
 
         Raises:
             ConfigError: nothing answers at the address, or the index does not suit the gallery.
@@ -76,7 +96,7 @@ class MilvusVectorRetriever:
         else:
             collection.fill(_rows(gallery, source), len(doc_ids))
         how = " ".join(filter(None, [source.asked_as, layout.breadth]))
-        return cls(source, collection, identity, len(doc_ids), how=how)
+        return cls(source, collection, identity, len(doc_ids), how=how, skipped=skipped)
 
     @property
     def fingerprint(self) -> str:
@@ -87,6 +107,11 @@ class MilvusVectorRetriever:
     def size(self) -> int:
         """Number of documents in the gallery."""
         return self._size
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Documents left out of the gallery, each with the reason."""
+        return self._skipped
 
     def close(self) -> None:
         """Disconnect; the embedded engine is shut down, for every user of its folder in this process."""
@@ -112,8 +137,7 @@ class MilvusVectorRetriever:
             DataError: a document is not in the gallery.
             RunFolderError: Milvus does not answer.
         """
-        if len(queries) != len(doc_ids):
-            raise ValueError(f"similarity: {len(queries)} queries for {len(doc_ids)} documents; give as many of each.")
+        require_pairs(queries, doc_ids)
         if not queries:
             return np.zeros(0, dtype=np.float32)
         asked = self._source.queries(queries)

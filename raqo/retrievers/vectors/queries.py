@@ -8,6 +8,7 @@ import numpy as np
 
 from raqo.protocols import FloatArray
 from raqo.records import Query, Ranking
+from raqo.retrievers.pairs import require_pairs
 from raqo.retrievers.vectors.dense_index import DenseIndex
 
 Encode = Callable[[Sequence[Query]], FloatArray]
@@ -29,8 +30,7 @@ def similarities(index: DenseIndex, encode: Encode, queries: Sequence[Query], do
         DataError: a document is not in the gallery.
         ValueError: not as many documents as queries.
     """
-    if len(queries) != len(doc_ids):
-        raise ValueError(f"similarity: {len(queries)} queries for {len(doc_ids)} documents; give as many of each.")
+    require_pairs(queries, doc_ids)
     if not queries:
         return np.zeros(0, dtype=np.float32)
     return index.scores(encode(queries), doc_ids)

@@ -15,6 +15,8 @@ from raqo.workflows.progress import say
 
 # Characters of a passage that a sentence encoder is given: more than any reads, and tokenizers split all they get.
 READ = 100_000
+# Beside the passages of a file: how often their words occur.
+WORDS = "words.json"
 
 
 @dataclass
@@ -24,16 +26,21 @@ class Corpus:
     Attributes:
         parts: of the run.
         documents: passages, or pictures where no question is asked of them.
+        data_set: the one of the section ``data`` that they are the documents of, if any: what a bad picture does is its
+            setting.
     """
 
     parts: Parts
     documents: Sequence[Document]
+    data_set: str | None = None
 
     @cached_property
     def retriever(self) -> Retriever:
         """Over the documents."""
         if isinstance(self.documents, PassageFile):
             return self.documents.stored.retriever
+        if self.data_set is not None:
+            return self.parts.searchable(self.data_set)[1]
         return self.parts.gallery(self.documents)
 
     @cached_property
@@ -54,10 +61,16 @@ class Corpus:
     @cached_property
     def expander(self) -> Expander:
         """The expander that needs no language model."""
+        from raqo.agents.corpus_words import count_words, kept_words
         from raqo.agents.feedback_expander import FeedbackExpander
 
         say("knowledge: encoding the words of the passages")
-        return FeedbackExpander(self.texts.values(), self.parts.text_encoder, settings=self.parts.config.feedback)
+        if isinstance(self.documents, PassageFile):
+            folder = self.documents.stored.texts.folder
+            words = kept_words(folder / WORDS, self.texts.values(), fingerprint=folder.name)
+        else:
+            words = count_words(self.texts.values())
+        return FeedbackExpander(words, self.parts.text_encoder, settings=self.parts.config.feedback)
 
     @cached_property
     def agreement(self) -> Agreement:

@@ -26,7 +26,7 @@ from raqo.workflows.knowledge.data import KnowledgeData
 from raqo.workflows.knowledge.dual_pages import read_pages
 from raqo.workflows.knowledge.task import KnowledgeTask
 from raqo.workflows.parts import Parts
-from raqo.workflows.progress import bar, say, set_to
+from raqo.workflows.progress import late_bar, say
 from raqo.workflows.run_folder import open_run
 
 # hits searched for each question; the metrics look at the first five
@@ -62,7 +62,8 @@ def run_dual(config: RunConfig, out: Path, *, if_exists: IfExists = "replace") -
     if config.dual.pretrain and data.settings.pages is None:
         fix = "name a table in WIT's format, or set dual.pretrain: null"
         raise ConfigError(message("knowledge.pages", "VL-ICT has nothing to learn from", fix))
-    folder = open_run(out, config, if_exists)
+    folder = open_run(out, if_exists)
+    folder.begin(config)
     pages: list[ClozeTriplet] = []
     if config.dual.pretrain and data.settings.pages:
         pages = read_pages(data.settings.pages, folder.path, cache_dir=Path(config.cache_dir))
@@ -172,7 +173,7 @@ def _run(
     from raqo.training.dual.pipeline import run_dual_training
 
     started = time.monotonic()
-    with bar(f"dual {name}", 0, "steps") as shown:
-        run_dual_training(data, start=start, folder=folder, settings=settings, seed=seed, progress=set_to(shown))
+    with late_bar(f"dual {name}", "steps") as move:
+        run_dual_training(data, start=start, folder=folder, settings=settings, seed=seed, progress=move)
     seconds[name] = round(time.monotonic() - started, 1)
     return folder

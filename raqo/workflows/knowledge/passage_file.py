@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from raqo import __version__
 from raqo.preference_data.sources.detect import detect
@@ -17,8 +17,10 @@ from raqo.records import Document
 from raqo.retrievers.bm25.build import file_origin
 from raqo.retrievers.bm25.stored_passages import StoredPassages, open_or_store
 from raqo.retrievers.settings import RetrieverSettings
-from raqo.workflows.parts import Parts
 from raqo.workflows.progress import bar, say
+
+if TYPE_CHECKING:
+    from raqo.workflows.parts import Parts
 
 # Benchmarks whose passages are chosen by the split.
 _SPLIT = ("infoseek-m2kr", "e-vqa")
@@ -59,17 +61,14 @@ class PassageFile(Sequence[Document]):
         return sum(1 for _ in distinct_passages(self.settings))
 
     def __len__(self) -> int:
-        return len(self.stored.texts)
+        return len(self.stored)
 
     @overload
     def __getitem__(self, position: int) -> Document: ...
     @overload
     def __getitem__(self, position: slice) -> Sequence[Document]: ...
     def __getitem__(self, position: int | slice) -> Document | Sequence[Document]:
-        if isinstance(position, slice):
-            return [self[at] for at in range(*position.indices(len(self)))]
-        at = range(len(self))[position]
-        return Document(self.stored.texts.ids[at], text=self.stored.texts.at(at))
+        return self.stored[position]
 
     def _read(self) -> Iterator[Document]:
         say(f"indexing the passages of {self.settings.passages}")

@@ -66,7 +66,8 @@ def run_knowledge(
         if dataset:
             counts = f"{len(dataset.questions):,} questions, {len(dataset.documents):,} passages"
             say(f"knowledge: {dataset.name} {dataset.split}: {counts}")
-    folder, task = open_run(out, config, if_exists), KnowledgeTask(data)
+    folder, task = open_run(out, if_exists), KnowledgeTask(data)
+    folder.begin(config)
     with _chat(data, folder, budget=budget, cached=cached) as paid:
         task.chat = paid.chat if paid else None
         measured, preferences = _run(task, folder, if_exists=if_exists, trained=trained)

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raqo.agents.corpus_words import count_words
 from raqo.agents.feedback_expander import FeedbackExpander, FeedbackExpanderSettings
 from raqo.agents.spans import forms_of, words_of
 from raqo.agents.vocabulary import count_phrases, most_frequent_words
@@ -38,6 +39,6 @@ def test_the_expander_reads_a_corpus_once_and_one_passage_after_another() -> Non
 
     encoded: list[str] = []
     passages = iter(["The boat is red, the boat sails", "a lighthouse by the boat"])
-    FeedbackExpander(passages, Encoder(), settings=FeedbackExpanderSettings(vocabulary=3))
+    FeedbackExpander(count_words(passages), Encoder(), settings=FeedbackExpanderSettings(vocabulary=3))
     assert next(passages, None) is None
     assert encoded == ["boat", "lighthouse", "red"]

@@ -1,6 +1,7 @@
 import pytest
 from expansion_doubles import KindEncoder
 
+from raqo.agents.corpus_words import count_words
 from raqo.agents.feedback_expander import FeedbackExpander, FeedbackExpanderSettings
 from raqo.agents.relevance_feedback import feedback_terms
 from raqo.errors import ConfigError, DataError
@@ -16,7 +17,7 @@ CORPUS = (
 
 
 def expander(**settings):
-    return FeedbackExpander(CORPUS, KindEncoder(), settings=FeedbackExpanderSettings(**settings))
+    return FeedbackExpander(count_words(CORPUS), KindEncoder(), settings=FeedbackExpanderSettings(**settings))
 
 
 def case(*, implicit=(("dog", 1.0),), passages=(CORPUS[0],), tried=(), text="What does this animal eat?"):
@@ -77,7 +78,7 @@ def test_a_batch_gives_what_each_question_gives_alone():
 
 def test_a_corpus_without_words_and_senseless_settings_are_refused():
     with pytest.raises(DataError, match="no words"):
-        FeedbackExpander(["..."], KindEncoder())
+        FeedbackExpander(count_words(["..."]), KindEncoder())
     with pytest.raises(ConfigError, match=r"feedback\.neighbours"):
         FeedbackExpanderSettings(neighbours=0)
 

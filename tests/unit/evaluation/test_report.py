@@ -146,3 +146,18 @@ def test_plain_values():
     value = {"verdict": Verdict.AMBIGUOUS, "pair": (1, np.float32(0.5)), "nested": {"x": [float("nan")]}}
     assert plain(value) == {"verdict": "ambiguous", "pair": [1, 0.5], "nested": {"x": [None]}}
     assert flatten(plain(value)) == [("verdict", "ambiguous"), ("pair", "1, 0.5"), ("nested.x", "null")]
+
+
+def test_a_report_on_texts_with_other_cut_offs_says_only_what_was_measured(tmp_path):
+    metrics = {"recall@5": 0.5, "recall@10": 0.75, "mrr": 0.25, "ndcg@10": 0.5}
+    rows = (row("raw", 0.4, metrics=metrics), row("mine", 0.5, metrics=metrics))
+    inputs = ReportInputs(
+        main="mine", rows=rows, timing={"evaluate_s": 3.4}, peak_rss_mb=512.0, manifest={}, texts=True
+    )
+    page = write_report(tmp_path, inputs)[1].read_text()
+    assert "text → text" in page
+    assert "text → image" not in page
+    assert "evaluation 3 s · peak memory 0.50 GB" in page
+    assert "mining" not in page
+    assert "points of recall@5" in page
+    assert json.loads((tmp_path / "report.json").read_text())["timing"]["evaluate_s"] == 3.4

@@ -1,3 +1,5 @@
+from urllib.parse import unquote
+
 import ir_measures
 import pytest
 from hypothesis import given
@@ -30,14 +32,38 @@ def test_ir_measures_reads_our_files(tmp_path):
     assert (tmp_path / "run").read_text() == "q1 Q0 a 1 2.0 raqo\nq1 Q0 b 2 1.0 raqo\n"
 
 
-@pytest.mark.parametrize("bad", ["", "two words", "a\tb", "a\n", "a\u00a0b"])
-def test_ids_that_the_format_cannot_hold_are_refused_and_nothing_is_written(tmp_path, bad):
-    with pytest.raises(DataError, match="white space"):
-        write_run(tmp_path / "run", [Ranking("q", (Hit(bad, 1.0),))], tag="t")
-    with pytest.raises(DataError, match="white space"):
-        write_run(tmp_path / "run", [], tag=bad)
-    with pytest.raises(DataError, match="white space"):
-        write_qrels(tmp_path / "qrels", {bad: ("a",)})
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("my photo 1.jpg", "my%20photo%201.jpg"), ("a\tb", "a%09b"), ("50% a", "50%25%20a"), ("50%.jpg", "50%.jpg")],
+)
+def test_file_names_with_blanks_are_written_so_that_tools_read_them(tmp_path, name, written):
+    write_run(tmp_path / "run", [Ranking(f"{name}#0", (Hit(name, 2.0), Hit("b", 1.0)))], tag="t")
+    write_qrels(tmp_path / "qrels", {f"{name}#0": (name,)})
+    assert (tmp_path / "qrels").read_text() == f"{written}#0 0 {written} 1\n"
+    qrels, run = ir_measures.read_trec_qrels(str(tmp_path / "qrels")), ir_measures.read_trec_run(str(tmp_path / "run"))
+    assert ir_measures.calc_aggregate([ir_measures.RR], qrels, run) == {ir_measures.RR: 1.0}
+
+
+@given(st.text(min_size=1, max_size=8))
+def test_no_white_space_of_an_id_is_left_and_it_can_be_had_back(tmp_path_factory, name):
+    path = tmp_path_factory.mktemp("qrels") / "qrels"
+    spaced = f"{name} "
+    if not any("\ud800" <= letter <= "\udfff" for letter in name):
+        write_qrels(path, {spaced: ("d",)})
+        query_id, *rest = path.read_text(encoding="utf-8").split(" ")
+        assert rest == ["0", "d", "1\n"]
+        assert query_id.split() == [query_id]
+        assert unquote(query_id) == spaced
+
+
+def test_empty_ids_are_refused_and_nothing_is_written(tmp_path):
+    for write in (
+        lambda path: write_run(path, [Ranking("q", (Hit("", 1.0),))], tag="t"),
+        lambda path: write_run(path, [], tag=""),
+        lambda path: write_qrels(path, {"": ("a",)}),
+    ):
+        with pytest.raises(DataError, match="is empty"):
+            write(tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
 
 

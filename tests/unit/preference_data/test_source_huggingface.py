@@ -69,3 +69,31 @@ def test_paths_and_lists_of_captions(tmp_path: Path) -> None:
     dataset, report = load_with_report(settings(tmp_path / "data", tmp_path, on_error="skip", **options))
     assert [query.query_id for query in dataset.queries] == ["a.png#0", "a.png#1"]
     assert report.skipped == {"image outside the image folder": 1, "duplicate id": 1}
+
+
+@pytest.mark.parametrize("described", ["jsonl", "csv"])
+def test_an_imagefolder_is_recognised_and_its_ids_hold_no_path_of_the_machine(
+    table: Any, tmp_path: Path, described: str
+) -> None:
+    from PIL import Image
+
+    for split, colours in (("train", ("red", "blue")), ("test", ("green",))):
+        folder = tmp_path / "pictures" / split
+        folder.mkdir(parents=True)
+        for colour in colours:
+            Image.new("RGB", (4, 4), colour).save(folder / f"{colour}.png")
+        lines = {
+            "jsonl": [f'{{"file_name": "{colour}.png", "caption": "a {colour} thing"}}' for colour in colours],
+            "csv": ["file_name,caption", *(f"{colour}.png,a {colour} thing" for colour in colours)],
+        }[described]
+        (folder / f"metadata.{described}").write_text("\n".join(lines) + "\n")
+    dataset = load_dataset(settings(tmp_path / "pictures", tmp_path / "cache"))
+    assert {query.text: dataset.targets[query.query_id] for query in dataset.queries} == {
+        "a red thing": ("train/red.png",),
+        "a blue thing": ("train/blue.png",),
+    }
+    assert [query.text for query in load_dataset(settings(tmp_path / "pictures", tmp_path, split="test")).queries] == [
+        "a green thing"
+    ]
+    with pytest.raises(DataError, match="its split"):
+        load_dataset(settings(tmp_path / "pictures", tmp_path, split="val"))

@@ -151,7 +151,7 @@ def test_a_folder_where_nothing_can_be_written_is_read_each_time(
     def refuse(*args: object, **options: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("raqo.files.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("raqo.files.os.replace", refuse)
     for _ in range(2):
         read.clear()
         assert changed_files(folder, DIGESTS) == []

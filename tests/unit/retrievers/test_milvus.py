@@ -373,7 +373,6 @@ def test_settings_that_do_not_fit() -> None:
     for other, said in (
         ({"milvus": MilvusSettings()}, "milvus.url: expected milvus:FOLDER.db"),
         ({"index": "lsh"}, "index: expected flat, ivf or hnsw"),
-        ({"on_error": "skip"}, "on_error: expected fail"),
     ):
         with pytest.raises(ConfigError, match=said):
             RetrieverSettings(**{"kind": "milvus", "milvus": MilvusSettings(url="milvus:a.db"), **other})  # type: ignore[arg-type]

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +68,29 @@ def test_text_that_tokenizers_refuse_is_read(encoder: SentenceEncoder) -> None:
     lone, asked = encoder.encode_texts(["red \ud800", "red ?"])
     np.testing.assert_allclose(lone, asked, atol=1e-6)
     assert encoder.token_counts(["\ud800"]) == encoder.token_counts(["?"])
+
+
+@pytest.mark.parametrize("other", [SentenceEncoder.token_counts, SentenceEncoder.encode_texts])
+def test_the_tokenizer_is_used_by_one_thread_at_a_time(
+    folder: Path, other: Callable[[SentenceEncoder, list[str]], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = SentenceEncoder(str(folder))
+    kind = type(encoder._network.tokenizer)
+    tokenize, both, uses = kind.__call__, threading.Barrier(2), []
+
+    def meeting(*args: Any, **kwargs: Any) -> Any:
+        """Wait inside for a second thread."""
+        with suppress(threading.BrokenBarrierError):
+            both.wait(timeout=1)
+        uses.append(both.broken)
+        return tokenize(*args, **kwargs)
+
+    monkeypatch.setattr(kind, "__call__", meeting)
+    with ThreadPoolExecutor(2) as pool:
+        counted, used = pool.submit(encoder.token_counts, ["red boats"]), pool.submit(other, encoder, ["dog"])
+        used.result()
+    assert counted.result() == [5]
+    assert uses == [True, True]
 
 
 def test_the_fingerprint_follows_the_weights(folder: Path, encoder: SentenceEncoder, tmp_path: Path) -> None:

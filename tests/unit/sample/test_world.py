@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from raqo.sample.captions import FORMS, caption, mentions
+from raqo.agents.spans import forms_of, is_content
+from raqo.sample.captions import FORMS, SHORT_FORMS, caption, mentions, short_caption
 from raqo.sample.queries import challenging_query, plain_query, retriever_caption
 from raqo.sample.scene import COLOURS, KINDS, RELATIONS, SETTINGS, Scene, SceneObject
 from raqo.sample.vocabulary import HELD_OUT, NEVER_CAPTIONED, concepts
@@ -88,6 +89,29 @@ def test_words_of_the_unseen_split_occur_nowhere_in_what_the_rewriter_learns_fro
     )
     held_out = [word for concept in concepts().values() for word in concept.held_out]
     assert [word for word in held_out if occurs(word, learnt)] == []
+
+
+def test_held_out_wordings_share_no_content_word_with_those_that_mining_meets() -> None:
+    met = [word for concept in concepts().values() for word in (concept.common, concept.familiar, *concept.unknown)]
+    known = {form for word in met for form in forms_of(word) if is_content(form)}
+    for concept in concepts().values():
+        for word in concept.held_out:
+            content = {form for form in forms_of(word) if is_content(form)}
+            assert content, word
+            assert not content & known, word
+
+
+def test_short_forms_say_what_they_speak_of() -> None:
+    scene = Scene("snow", "chasing", (SceneObject("dog", "red", "small"), SceneObject("car", "blue")))
+    said = mentions(scene)
+    texts = []
+    for form, (spoken_of, _) in enumerate(SHORT_FORMS):
+        some = [mention for mention in said if mention.part in spoken_of]
+        texts.append(short_caption(some, [mention.concept.common for mention in some], form))
+    assert len(set(texts)) == len(SHORT_FORMS)
+    assert texts[1] == "a small red dog"
+    assert texts[4] == "in the snow"
+    assert texts[10] == "a small red dog chasing a blue car"
 
 
 def test_the_retrievers_captions_never_use_the_words_it_must_not_know(world: dict[str, list[WorldScene]]) -> None:

@@ -11,13 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_process import PATIENCE_S, PROGRAM, Serve, Served
+from gateway_process import PATIENCE_S, PROGRAM, Serve, Served, held_port
 
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
-    from raqo.serving.engine_process import free_port
-
     @contextlib.contextmanager
     def start(
         *,
@@ -29,7 +27,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
         settings_key: str = "",
         **settings: Any,
     ) -> Iterator[Served]:
-        log, port = tmp_path_factory.mktemp("engine") / "log.jsonl", free_port()
+        log, (port, holder) = tmp_path_factory.mktemp("engine") / "log.jsonl", held_port()
         given = {"engine": str(Path(__file__).with_name("fake_engine.py")), "log": str(log), "held": held, "key": key}
         given |= {
             "loads_adapters": loads_adapters,
@@ -44,7 +42,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
             env={**os.environ, "CLIENT_KEY": "not for the engine"},
         )
         assert process.stdout
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, trust_env=False) as client:
+        with holder, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, trust_env=False) as client:
             served = Served(process, client, log)
             try:
                 if wait:

@@ -78,8 +78,9 @@ class Handler(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     # a worker of the engine's own, which must not be left behind either
     worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    log.with_suffix(".pids").write_text(f"{os.getpid()} {worker.pid}", encoding="utf-8")
     print("the engine starts", flush=True)
+    log.with_suffix(".made").write_text(f"{os.getpid()} {worker.pid}", encoding="utf-8")
+    log.with_suffix(".made").rename(log.with_suffix(".pids"))
     wait_for(held)
     server = Server(("127.0.0.1", port), Handler)
     threading.Thread(target=server.serve_forever).start()

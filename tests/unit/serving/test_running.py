@@ -8,7 +8,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from gateway_process import PATIENCE_S, Serve, alive, answers, wait_until
+from gateway_process import LATER_S, PATIENCE_S, Serve, alive, answers, wait_until
 
 from raqo.errors import ConfigError
 
@@ -63,11 +63,13 @@ def test_an_engine_that_ends_by_itself_is_reported_with_its_last_words(serve: Se
 
 
 def test_waiting_for_the_engine_is_bounded(serve: Serve) -> None:
-    with serve(wait=False, held="ever", ready_s=3.0) as served:
+    with serve(wait=False, held="ever", ready_s=LATER_S - 1) as served:
+        assert wait_until(served.engine_started)
+        served.release("later")
         assert served.process.wait(timeout=PATIENCE_S) == 1
         assert served.process.stdout
         said = served.process.stdout.read()
-        assert "was not ready within 3 s" in said
+        assert f"was not ready within {LATER_S - 1:g} s" in said
         assert "the engine starts" in said
         assert wait_until(lambda: not any(map(alive, served.engine_pids())))
 

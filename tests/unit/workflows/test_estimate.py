@@ -13,7 +13,7 @@ import pytest
 from raqo import config_loader
 from raqo.config import RunConfig
 from raqo.protocols import FloatArray, Retriever
-from raqo.records import Document, RetrievalDataset
+from raqo.records import Document, OnError, RetrievalDataset
 from raqo.testing import ToyRetriever, toy_dataset
 from raqo.workflows.estimate import Range, as_table, estimate
 from raqo.workflows.mine import run_mining
@@ -40,7 +40,7 @@ class ToyParts(Parts):
     def dataset(self, name: str) -> RetrievalDataset:
         return self.data
 
-    def gallery(self, documents: Sequence[Document]) -> Retriever:
+    def gallery(self, documents: Sequence[Document], *, on_error: OnError = "fail") -> Retriever:
         return ToyRetriever(TOY.documents)
 
     @cached_property
@@ -64,7 +64,7 @@ PRICE = "chat.prices={m: {prompt: 2, completion: 8}}"
 def verdicts(tmp_path: Path) -> dict[str, int]:
     mined = run_mining(
         made := parts(tmp_path, "mining.max_rounds=0", "mining.perturb_share=0"),
-        open_run(tmp_path / "verdicts", made.config, "fail"),
+        open_run(tmp_path / "verdicts", "fail"),
     )
     return dict(mined["verdicts"])
 
@@ -110,7 +110,7 @@ def test_images_and_prices_count(tmp_path: Path) -> None:
 
 def test_what_is_mined_already_is_left_out(tmp_path: Path) -> None:
     made = parts(tmp_path)
-    run_mining(made, open_run(tmp_path / "run", made.config, "fail"))
+    run_mining(made, open_run(tmp_path / "run", "fail"))
     found = estimate(made, tmp_path / "run")
     assert (found.queries, found.sampled) == (0, 0)
     assert all(amount == Range(0, 0) for amount in found.taken.values())
@@ -119,7 +119,7 @@ def test_what_is_mined_already_is_left_out(tmp_path: Path) -> None:
 def test_the_bounds_of_a_lexical_run_hold(tmp_path: Path) -> None:
     made = parts(tmp_path)
     found = estimate(made, tmp_path / "run").taken["retriever queries, mining"]
-    mined = run_mining(made, open_run(tmp_path / "run", made.config, "fail"))
+    mined = run_mining(made, open_run(tmp_path / "run", "fail"))
     assert 2 * len(TOY.queries) <= mined["cost"]["retriever_queries"] <= found.at_most
     assert found.expected <= found.at_most
 

@@ -17,7 +17,9 @@ from raqo.cli import main
 from raqo.config import load_config
 from raqo.errors import ConfigError, DataError
 from raqo.preference_data.sources.knowledge import distinct_passages
+from raqo.protocols import ExpansionCase, Resolution
 from raqo.records import Document, Query
+from raqo.retrievers.bm25.mapped_texts import MappedTexts
 from raqo.sample.weights import BASE_LM_DIR
 from raqo.workflows.galleries import gallery_names, open_gallery
 from raqo.workflows.knowledge.corpus import READ, Corpus
@@ -181,6 +183,17 @@ def test_the_loop_runs_on_a_corpus_on_disk_as_on_one_in_memory(
     assert "there is no trained rewriter" in capsys.readouterr().err
 
 
+def test_the_words_of_a_corpus_are_counted_once(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unread(texts: MappedTexts, position: int) -> str:
+        raise AssertionError(position)
+
+    case = ExpansionCase(query=Query("q", "what boat is at the pier?"), caption="", resolution=Resolution(""))
+    held = in_memory(config).expander.expand([case], n=5, temperature=0)
+    assert opened(config).expander.expand([case], n=5, temperature=0) == held
+    monkeypatch.setattr(MappedTexts, "at", unread)
+    assert opened(config).expander.expand([case], n=5, temperature=0) == held
+
+
 def test_training_questions_that_name_the_same_file_share_it(config: Path) -> None:
     folder = config.parent
     for named, same in (("null", True), (f"{folder}/corpus.jsonl", True), (f"{folder}/more.jsonl", False)):
@@ -253,7 +266,7 @@ def test_the_corpus_of_a_beir_folder_stays_on_disk_too(tmp_path: Path, capsys: p
     config = load_config(tmp_path / "my.yaml")
     parts = Parts(replace(config, cache_dir=str(tmp_path / "other")))
     assert main(["index", "--config", str(tmp_path / "my.yaml"), "--json"]) == 0
-    held = parts.gallery(parts.dataset("train").documents)
+    held = parts.gallery(parts.read("train").documents)
     assert json.loads(capsys.readouterr().out) == {"train": {"documents": 60, "fingerprint": held.fingerprint}}
     damage_unseen(tmp_path / "corpus.jsonl")
     assert main(["search", "boat", "--config", str(tmp_path / "my.yaml"), "-k", "1"]) == 0

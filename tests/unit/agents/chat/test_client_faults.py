@@ -5,11 +5,13 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 
 import pytest
 from chat_setup import answer, chat_at, no_answer, request
 
-from raqo.agents.chat.event_loop import run_all
+from raqo.agents.chat import client
+from raqo.agents.chat.event_loop import chat_loop, run_all
 from raqo.agents.chat.settings import FlowSettings
 from raqo.protocols import ChatResult, NoAnswerError
 from raqo.records import FailureKind
@@ -146,11 +148,24 @@ def test_the_deadline_ends_the_attempts() -> None:
     assert len(server.calls) <= error.attempts <= 3
 
 
-def test_waiting_for_a_turn_is_no_part_of_the_deadline() -> None:
-    flow = FlowSettings(max_concurrency=1, deadline_s=2.5)
-    with ChatServer(latency_s=0.3) as server:
+def test_waiting_for_a_turn_is_no_part_of_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every attempt takes 50 seconds of a clock that leaps, so that a machine may stand still without passing it."""
+    leaps, real = [0.0], time.monotonic
+
+    def clock() -> float:
+        return real() + leaps[0]
+
+    def slow_twice_in_vain(_: object, times: int) -> Fault | None:
+        leaps[0] += 50.0
+        return Fault.SERVER_ERROR if times < 2 else None
+
+    monkeypatch.setattr(client, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(chat_loop(), "time", clock)
+    flow = FlowSettings(max_concurrency=1, attempt_timeout_s=250.0, deadline_s=250.0, max_wait_s=0.01)
+    with ChatServer(faults=slow_twice_in_vain) as server:
         chat = chat_at(server, flow=flow)
         assert len(run_all(chat.complete(request(str(number))) for number in range(10))) == 10
+    assert leaps == [10 * 3 * 50.0]
 
 
 def test_one_slow_call_does_not_hold_up_the_others() -> None:
