@@ -164,6 +164,8 @@ class Loop:
         return _Tried(text, ranking, ranking.rank_of(target), round(float(similarity), 6), faithful)
 
     def _cosine(self, one: str, other: str) -> float:
+        if one == other:
+            return 1.0
         (left,), (right,) = self.text_encoder.encode_texts([one]), self.text_encoder.encode_texts([other])
         return round(float(np.dot(left.astype(np.float64), right)), 5)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -27,6 +27,12 @@ _DECIMALS = 6
 
 PAIRS_AT_ONCE = 1 << 16
 """Phrases and targets compared in one call."""
+
+TRIED_AT_ONCE = 1 << 12
+"""Trials compared in one call: few enough to see them move, many enough for full batches."""
+
+LexiconProgress = Callable[[int, int, int], None]
+"""Called with (stage, trials done, trials in all): every wording in a few queries (1), the best in more (2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +150,7 @@ def learn_lexicon(
     vocabulary: Vocabulary,
     wordnet: WordNet | None = None,
     settings: LexiconSettings | None = None,
+    progress: LexiconProgress | None = None,
 ) -> Lexicon:
     """Exchange every phrase of a corpus in several queries and see what the retriever makes of it.
 
@@ -153,6 +160,7 @@ def learn_lexicon(
         vocabulary: phrases of the corpus.
         wordnet: further wordings, where installed.
         settings: how widely to try.
+        progress: told how far the trials are.
     """
     settings = settings or LexiconSettings()
     phrases = frozenset(vocabulary.phrases)
@@ -162,10 +170,10 @@ def learn_lexicon(
     for phrase, seen in _seen(places, retriever, vocabulary.phrases[: settings.seen_among], settings).items():
         wordings[phrase] = list(dict.fromkeys([*wordings[phrase], *seen]))
     first, more = settings.first_queries, settings.more_queries
-    trial = _Trial(retriever)
-    gains = trial.run([(p, w, places[p][:first]) for p in places for w in wordings[p]])
+    trial = _Trial(retriever, progress)
+    gains = trial.run(1, [(p, w, places[p][:first]) for p in places for w in wordings[p]])
     kept = {p: _best(p, wordings[p], gains, settings) for p in places}
-    further = trial.run([(p, w, places[p][first : first + more]) for p in places for w in kept[p]])
+    further = trial.run(2, [(p, w, places[p][first : first + more]) for p in places for w in kept[p]])
     preferences = {}
     for phrase in sorted(places):
         found = [_preference(w, gains[phrase, w] + further[phrase, w], settings) for w in kept[phrase]]
@@ -243,12 +251,13 @@ def _similarities(retriever: Retriever, texts: Sequence[str], targets: Sequence[
 
 
 class _Trial:
-    """Asks for similarities in one call a stage, each pair once."""
+    """Asks for similarities, each pair once in a stage."""
 
-    def __init__(self, retriever: Retriever) -> None:
+    def __init__(self, retriever: Retriever, progress: LexiconProgress | None) -> None:
         self._retriever = retriever
+        self._progress = progress or (lambda stage, done, total: None)
 
-    def run(self, jobs: Sequence[tuple[str, str, Sequence[_Place]]]) -> dict[tuple[str, str], list[float]]:
+    def run(self, stage: int, jobs: Sequence[tuple[str, str, Sequence[_Place]]]) -> dict[tuple[str, str], list[float]]:
         """Rises of the targets' similarities for each (phrase, wording)."""
         asked: dict[tuple[str, str], int] = {}
         rows = []
@@ -257,20 +266,24 @@ class _Trial:
                 changed = replace_span(text, words, span, wording)
                 pair = [asked.setdefault((said, target), len(asked)) for said in (text, changed)]
                 rows.append(((phrase, wording), pair))
-        values = self._similarities(list(asked))
+        values = self._similarities(stage, list(asked))
         gains: dict[tuple[str, str], list[float]] = {(phrase, wording): [] for phrase, wording, _ in jobs}
         for key, (before, after) in rows:
             gains[key].append(round(float(values[after] - values[before]), _DECIMALS))
         return gains
 
-    def _similarities(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        if not pairs:
-            return np.zeros(0)
+    def _similarities(
+        self, stage: int, pairs: Sequence[tuple[str, str]]
+    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         # equal texts stand together, so the encoder sees each once while it is cached
         order = sorted(range(len(pairs)), key=pairs.__getitem__)
-        queries = [Query("", pairs[at][0]) for at in order]
         values = np.empty(len(pairs), dtype=np.float64)
-        values[order] = self._retriever.similarity(queries, [pairs[at][1] for at in order])
+        for start in range(0, len(order), TRIED_AT_ONCE):
+            self._progress(stage, start, len(order))
+            part = order[start : start + TRIED_AT_ONCE]
+            queries = [Query("", pairs[at][0]) for at in part]
+            values[part] = self._retriever.similarity(queries, [pairs[at][1] for at in part])
+        self._progress(stage, len(order), len(order))
         return values
 
 

@@ -71,6 +71,7 @@ def _check(arguments: argparse.Namespace) -> None:
     from raqo.workflows.checks import say_doubts
     from raqo.workflows.knowledge.passage_file import counted
     from raqo.workflows.parts import Parts
+    from raqo.workflows.readable import say_unreadable
     from raqo.workflows.toy_model import say_toy
 
     parts = Parts(load(arguments))
@@ -80,6 +81,7 @@ def _check(arguments: argparse.Namespace) -> None:
         for name, dataset in datasets.items()
     }
     for name, asked in _knowledge_sets(parts).items():
+        say_unreadable(asked, name)
         found[name] = {
             "questions": len(asked.questions),
             "passages": counted(asked.documents),
@@ -88,7 +90,8 @@ def _check(arguments: argparse.Namespace) -> None:
         }
     show(arguments, found, "\n".join(f"{name}: {values_text(values)}" for name, values in found.items()))
     say_doubts(parts, datasets)
-    say_toy(parts.config)
+    if parts.config.data.train:
+        say_toy(parts.config)
 
 
 def _data_sets(parts: Parts) -> list[str]:

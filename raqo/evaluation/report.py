@@ -25,7 +25,7 @@ class ReportInputs:
     Attributes:
         main: name of the system that the headline is about.
         rows: the table, in order (already corrected for multiple tests).
-        timing: seconds by `TIMINGS`; a missing one is written as 0.
+        timing: seconds by `TIMINGS`, whenever they were taken; a missing one is written as 0.
         peak_rss_mb: largest resident memory of the run.
         manifest: provenance, fingerprints, settings, file hashes; any nesting of plain values.
         losses: training stage to (step, loss) pairs.

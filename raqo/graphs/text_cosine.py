@@ -20,8 +20,9 @@ class TextCosine:
         self._rows: dict[str, FloatArray] = {}
 
     def __call__(self, left: Sequence[str], right: Sequence[str]) -> list[float]:
-        """Compare left[i] with right[i]; equal texts give exactly 1."""
-        missing = [text for text in dict.fromkeys([*left, *right]) if text not in self._rows]
+        """Compare left[i] with right[i]; equal texts give exactly 1 and are not encoded."""
+        compared = [text for pair in zip(left, right, strict=True) if pair[0] != pair[1] for text in pair]
+        missing = [text for text in dict.fromkeys(compared) if text not in self._rows]
         if missing:
             self._rows.update(zip(missing, self._encoder.encode_texts(missing), strict=True))
         return [

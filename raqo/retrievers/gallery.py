@@ -17,6 +17,9 @@ from raqo.retrievers.images import content_hash, picture_problem
 
 logger = logging.getLogger(__name__)
 
+WAITING = 1024
+"""Pictures handed to threads at once."""
+
 
 class Skipped(NamedTuple):
     """A document left out, and why."""
@@ -53,10 +56,12 @@ def unreadable(
     pictures = [(document.doc_id, document.image) for document in documents if document.image is not None]
     found = []
     with ThreadPoolExecutor(workers) as pool:
-        for (doc_id, _), problem in zip(pictures, pool.map(picture_problem, (at for _, at in pictures)), strict=True):
-            opened()
-            if problem is not None:
-                found.append(Skipped(doc_id, problem))
+        for start in range(0, len(pictures), WAITING):
+            part = pictures[start : start + WAITING]
+            for (doc_id, _), problem in zip(part, pool.map(picture_problem, (path for _, path in part)), strict=True):
+                opened()
+                if problem is not None:
+                    found.append(Skipped(doc_id, problem))
     return tuple(found)
 
 

@@ -34,7 +34,7 @@ def open_image(path: str | Path) -> Image.Image:
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(path, str(error)) from error
+        raise _too_large(path, "more than is safe to open") from error
     except Exception as error:  # decoders raise all kinds of errors on bytes that are not what they claim to be
         raise DataError(message(str(path), f"not a readable picture ({_reason(error)})", _FIX)) from error
 
@@ -68,7 +68,8 @@ def _require_file(path: str | Path) -> None:
 
 
 def _too_large(path: str | Path, size: str) -> DataError:
-    return DataError(message(str(path), f"expected at most {MAX_PIXELS:,} pixels, got {size}", "shrink it or remove the file"))
+    problem = f"expected at most {MAX_PIXELS:,} pixels, got {size}"
+    return DataError(message(str(path), problem, "shrink it or remove the file"))
 
 
 def _reason(error: Exception) -> str:

@@ -34,6 +34,9 @@ def pro_terms(
     with j, ``pairwise`` and ``shared`` give the constant $\log(K-j+1)$ and ``none`` gives 0: no gradient either way. In
     ``none`` a candidate that ties with j is no competitor of j.
 
+    The last term of a list, and so a list of two, is the same under ``pairwise`` and ``shared``; a list of two whose
+    rewards were rescaled to 1 and 0 (``minmax``) is the same under all three.
+
     Args:
         scores: length-normalised log-probabilities, (B, K).
         rewards: best first, (B, K). An unsorted list turns the sign of its gradient: sort before.

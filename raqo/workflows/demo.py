@@ -21,6 +21,7 @@ from raqo.workflows.steps import build_step, evaluate_step, mine_step, train_ste
 from raqo.workflows.times import Times
 from raqo.workflows.toy_model import say_toy
 
+
 def demo_config(*, quick: bool, overrides: tuple[str, ...] = ()) -> RunConfig:
     """The sample's own configuration: the whole demo, or the quick one."""
     name = "sample_quick.yaml" if quick else "sample.yaml"

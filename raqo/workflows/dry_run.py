@@ -75,7 +75,8 @@ def _evaluate(parts: Parts, folder: RunFolder, *, made: bool) -> str:
     _require(made or trained, folder.models, "there is no trained rewriter", "run `raqo train all` first")
     counts = {name: len(parts.dataset(name).queries) for name in parts.config.data.evaluate}
     listed = ", ".join(f"{count} queries of {name}" for name, count in counts.items())
-    return f"{listed or 'nothing: data.evaluate names no data'} ({', '.join(parts.config.directions)})"
+    kept = "; figures are there: reused where their inputs are the same" if folder.evaluated.is_file() else ""
+    return f"{listed or 'nothing: data.evaluate names no data'} ({', '.join(parts.config.directions)}){kept}"
 
 
 def _require(there: bool, path: Path, problem: str, fix: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +17,15 @@ from raqo.evaluation.trec import write_qrels, write_run
 from raqo.graphs.gate import Gate
 from raqo.graphs.rewriting import rewrite_queries
 from raqo.protocols import Retriever, Rewriter
-from raqo.records import Direction, Query, RetrievalDataset
+from raqo.records import Direction, Query, RetrievalDataset, RewriteResult
 from raqo.workflows.build_data import check_encoder, read_gate
 from raqo.workflows.open_rewriter import open_rewriter
 from raqo.workflows.parts import Parts
 from raqo.workflows.progress import bar
 from raqo.workflows.run_folder import RunFolder
+
+BATCHES_AT_ONCE = 4
+"""Batches of the rewriter in one pass of the graph: enough for all cores, few enough to see them move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +56,8 @@ def run_evaluation(parts: Parts, folder: RunFolder) -> Evaluated:
             if dataset.reference:
                 systems[ORACLE] = System(texts=dataset.reference)
             for name, rewriter in loaded.items():
-                systems[name] = _rewritten(dataset.queries, retriever, rewriter, gate, parts.config.rewriter.batch_size)
-                shown.update(len(dataset.queries))
+                size = parts.config.rewriter.batch_size
+                systems[name] = _rewritten(dataset.queries, retriever, rewriter, gate, size, shown.update)
             compared = _compared(parts, dataset, retriever, systems)
             for comparison in compared:
                 rows += comparison.rows
@@ -96,9 +99,19 @@ def model_folders(parts: Parts, folder: RunFolder) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path.is_dir()}
 
 
-def _rewritten(queries: Sequence[Query], retriever: Retriever, rewriter: Rewriter, gate: Gate, size: int) -> System:
-    started = time.monotonic()
-    results = rewrite_queries(queries, retriever=retriever, rewriter=rewriter, gate=gate, k=10)
+def _rewritten(
+    queries: Sequence[Query],
+    retriever: Retriever,
+    rewriter: Rewriter,
+    gate: Gate,
+    size: int,
+    done: Callable[[int], object],
+) -> System:
+    started, results = time.monotonic(), list[RewriteResult]()
+    for start in range(0, len(queries), size * BATCHES_AT_ONCE):
+        part = queries[start : start + size * BATCHES_AT_ONCE]
+        results += rewrite_queries(part, retriever=retriever, rewriter=rewriter, gate=gate, k=10)
+        done(len(part))
     return System(
         texts={result.query.query_id: result.final_text for result in results},
         results={result.query.query_id: result for result in results},

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import raqo
@@ -26,8 +25,6 @@ from raqo.workflows.parts import Parts
 from raqo.workflows.progress import say
 from raqo.workflows.run_folder import RunFolder
 
-MANIFEST = "manifest.json"
-
 
 def evaluate(parts: Parts, folder: RunFolder) -> tuple[Evaluated, bool]:
     """`raqo.workflows.evaluate.run_evaluation`, or what it gave before for the same inputs.
@@ -42,17 +39,17 @@ def evaluate(parts: Parts, folder: RunFolder) -> tuple[Evaluated, bool]:
     kept = read_evaluation_manifest(folder)
     if kept and parts.config.rewriter.base_url is None:
         changed = [name for name, value in inputs.items() if kept["inputs"].get(name) != value]
-        if kept["files"] != _digests(folder.evaluation):
+        if kept["files"] != _digests(folder):
             changed.append("its files")
         if not changed:
-            say(f"evaluate: models, data and settings are those of {folder.evaluation}, reused; delete it to measure anew")
+            say(f"evaluate: models, data and settings are the same, reused; delete {folder.evaluation} to measure anew")
             folder.save(parts.config)
             return _read(kept, parts), True
         say(f"evaluate: measured anew, changed: {', '.join(changed)}")
-    (folder.evaluation / MANIFEST).unlink(missing_ok=True)
+    folder.evaluated.unlink(missing_ok=True)
     evaluated = run_evaluation(parts, folder)
-    values = {"inputs": inputs, **_values(evaluated), "files": _digests(folder.evaluation)}
-    write_json(folder.evaluation / MANIFEST, values)
+    values = {"inputs": inputs, **_values(evaluated), "files": _digests(folder)}
+    write_json(folder.evaluated, values)
     return evaluated, False
 
 
@@ -83,7 +80,7 @@ def evaluation_inputs(parts: Parts, folder: RunFolder) -> dict[str, Any]:
 def read_evaluation_manifest(folder: RunFolder) -> dict[str, Any]:
     """What lies beside the evaluation's files; empty where there is none to be read."""
     try:
-        found = json.loads((folder.evaluation / MANIFEST).read_text(encoding="utf-8"))
+        found = json.loads(folder.evaluated.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) and {"inputs", "rows", "examples", "files", "main"} <= set(found) else {}
@@ -98,9 +95,9 @@ def _digest(dataset: RetrievalDataset) -> str:
     return digest.hexdigest()
 
 
-def _digests(folder: Path) -> dict[str, str]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-    return {str(path.relative_to(folder)): file_digest(path) for path in paths}
+def _digests(folder: RunFolder) -> dict[str, str]:
+    paths = sorted(path for path in folder.evaluation.rglob("*") if path.is_file() and path != folder.evaluated)
+    return {str(path.relative_to(folder.evaluation)): file_digest(path) for path in paths}
 
 
 def _values(evaluated: Evaluated) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def run_mining(
         retry_failed: queries with a failure are mined again.
 
     Returns:
-        The report of this start and, under ``total``, of all starts, as JSON values; also written as ``mining.json``.
+        The report of this start and, under ``total``, of all starts, as JSON values; also written as ``mining.json``
+        where anything was mined.
 
     Raises:
         BudgetError, StoppedError, FailureRateError: mining ended early; finished queries and answers are kept.
@@ -68,7 +69,8 @@ def run_mining(
         with TraceLog(folder.traces, retriever=retriever.fingerprint, settings=decisive) as log:
             report = _mine(parts, folder, dataset, retriever, log, paid, decisive)
         found = {**asdict(report), "total": totals(folder.traces, spent=paid.spent if paid else None)}
-    write_json(folder.mining, found)
+    if report.queries or not folder.mining.is_file():  # else it keeps telling of the start that did the work
+        write_json(folder.mining, found)
     folder.save(parts.config)
     return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from raqo.agents.chat.ledger import Ledger
-from raqo.agents.lexicon import Lexicon, learn_lexicon
+from raqo.agents.lexicon import Lexicon, LexiconProgress, learn_lexicon
 from raqo.config import RunConfig
 from raqo.errors import ConfigError, message
 from raqo.preference_data.sources import load_with_report
@@ -22,6 +22,7 @@ from raqo.retrievers.gallery import left_out
 from raqo.retrievers.settings import RetrieverSettings
 from raqo.sample.weights import CLIP_DIR
 from raqo.workflows.knowledge.passage_file import passages_of_corpus
+from raqo.workflows.progress import late_bar
 from raqo.workflows.readable import require_readable, without
 
 SAMPLE = "sample"
@@ -126,7 +127,8 @@ class Parts:
     def _load(self, name: str, source: SourceSettings, corpus: Sequence[Document] | None = None) -> RetrievalDataset:
         if source.path == SAMPLE and source.cache is None:
             source = replace(source, cache=self.config.cache_dir)
-        dataset, _ = load_with_report(source, corpus=corpus)
+        with late_bar(f"draw {name}", "pictures") as drawn:
+            dataset, _ = load_with_report(source, corpus=corpus, drawn=drawn)
         return replace(dataset, split=name)
 
     def gallery(self, documents: Sequence[Document], *, on_error: OnError = "fail") -> Retriever:
@@ -155,7 +157,9 @@ class Parts:
         cache = answers_path(Path(self.config.cache_dir)) if cached else None
         return cast(StoppableChat, build_chat(self.config.chat, ledger=ledger, cache=cache))
 
-    def lexicon(self, retriever: Retriever, dataset: RetrievalDataset) -> Lexicon:
+    def lexicon(
+        self, retriever: Retriever, dataset: RetrievalDataset, *, progress: LexiconProgress | None = None
+    ) -> Lexicon:
         """What the retriever prefers to be told, learnt from the training queries."""
         from raqo.agents.vocabulary import Vocabulary, count_phrases
         from raqo.agents.wordnet import load_wordnet
@@ -168,6 +172,7 @@ class Parts:
             vocabulary=Vocabulary(counts, self.text_encoder),
             wordnet=load_wordnet(Path(self.config.wordnet)) if self.config.wordnet else None,
             settings=settings,
+            progress=progress,
         )
 
 

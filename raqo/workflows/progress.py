@@ -29,14 +29,17 @@ def bar(label: str, total: int | None, unit: str, *, done: int = 0) -> Iterator[
 
 @contextmanager
 def late_bar(label: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A callback (done, total) that moves a bar, which is shown from the first call on."""
+    """A callback (done, total) that moves a bar, which is shown from the first call on.
+
+    What was done before that call's last one does not count for the rate.
+    """
     with ExitStack() as stack:
         shown: Any = None
 
         def move(done: int, total: int) -> None:
             nonlocal shown
             if shown is None:
-                shown = stack.enter_context(bar(label, total, unit))
+                shown = stack.enter_context(bar(label, total, unit, done=max(0, done - 1)))
             shown.update(done - shown.n)
 
         yield move

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from raqo.errors import DataError, message
-from raqo.records import OnError, RetrievalDataset
+from raqo.records import Document, KnowledgeDataset, OnError, RetrievalDataset
 from raqo.retrievers.gallery import Skipped, unreadable
 from raqo.workflows.progress import bar, say
 
@@ -20,15 +20,21 @@ def require_readable(dataset: RetrievalDataset, on_error: OnError) -> RetrievalD
     Raises:
         DataError: with ``fail``, one cannot be read; or nothing is left.
     """
-    count = sum(document.image is not None for document in dataset.documents)
-    if not count:
-        return dataset
-    with bar(dataset.split, count, "pictures") as shown:
-        skipped = unreadable(dataset.documents, opened=shown.update)
+    pictures = [document for document in dataset.documents if document.image is not None]
+    skipped = _unreadable(dataset.split, pictures)
     if skipped and on_error == "fail":
-        problem = f"{len(skipped)} of {count} pictures cannot be read"
-        raise DataError(message(dataset.split, problem, f"set on_error: skip; the first: {skipped[0].reason}"))
+        problem = f"{len(skipped)} of {len(pictures)} pictures cannot be read"
+        fix = f"set on_error: skip, or see to them; the first is {skipped[0].reason}"
+        raise DataError(message(dataset.split, problem, fix))
     return without(dataset, skipped)
+
+
+def say_unreadable(dataset: KnowledgeDataset, name: str) -> None:
+    """Open the picture of every question, and say how many cannot be read; what needs one of them will fail."""
+    asked = {one.query.image: Document(one.query.query_id, image=one.query.image) for one in dataset.questions}
+    skipped = _unreadable(name, [picture for image, picture in asked.items() if image is not None])
+    if skipped:
+        say(f"{name}: {len(skipped)} pictures cannot be read; first: {skipped[0].reason}")
 
 
 def without(dataset: RetrievalDataset, skipped: Sequence[Skipped]) -> RetrievalDataset:
@@ -55,3 +61,10 @@ def without(dataset: RetrievalDataset, skipped: Sequence[Skipped]) -> RetrievalD
         targets={query.query_id: left[query.query_id] for query in queries},
         reference={key: text for key, text in dataset.reference.items() if left[key]},
     )
+
+
+def _unreadable(name: str, pictures: Sequence[Document]) -> tuple[Skipped, ...]:
+    if not pictures:
+        return ()
+    with bar(name, len(pictures), "pictures") as shown:
+        return unreadable(pictures, opened=shown.update)

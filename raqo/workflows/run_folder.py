@@ -11,6 +11,7 @@ from raqo import config_loader
 from raqo.config import IfExists, RunConfig
 from raqo.errors import ConfigError, RunFolderError, message
 from raqo.files import write_text
+from raqo.workflows.times import TIMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class RunFolder:
         write_text(self.config, config_loader.dump(config))
 
     def begin(self, config: RunConfig) -> None:
-        """Write the resolved configuration into a new folder; in one that is there, a stage that ends well writes it."""
+        """Write the resolved configuration into a new folder; in one that is there, stages that end well do."""
         if not self.config.exists():
             self.save(config)
 
@@ -84,6 +85,11 @@ class RunFolder:
         return self.path / "evaluation"
 
     @property
+    def evaluated(self) -> Path:
+        """What the evaluation was made from and what came out."""
+        return self.evaluation / "manifest.json"
+
+    @property
     def report(self) -> Path:
         """The report's JSON."""
         return self.path / "report.json"
@@ -103,7 +109,8 @@ def open_run(path: Path, if_exists: IfExists) -> RunFolder:
     folder = RunFolder(path)
     if os.path.exists(path) and not path.is_dir():
         raise RunFolderError(message(str(path), "is a file", "give --out a folder"))
-    if os.path.isdir(path) and any(path.iterdir()):
+    # a first start that is stopped before it mines anything leaves its times
+    if os.path.isdir(path) and any(entry.name != TIMES for entry in path.iterdir()):
         if not folder.config.exists():
             problem = "holds files that are not a run's"
             raise RunFolderError(message(str(path), problem, "give --out an empty or new folder"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from raqo.graphs.rewriting import Step
@@ -58,13 +58,12 @@ def hits_json(ranking: Ranking, documents: Sequence[Document]) -> list[dict[str,
 
 def hit_lines(ranking: Ranking, documents: Sequence[Document], *, notes: Sequence[str] = ()) -> list[str]:
     """The same for people, a line each; with a note on each hit where `notes` are given."""
-    ids = [one_line(hit.doc_id) for hit in ranking.hits]
-    said = notes or [""] * len(ids)
-    noted, named = (max(map(len, column), default=0) for column in (said, ids))
-    return [
-        f"{rank:>3}  {hit.score:.4f}  {f'{note:<{noted}}  ' if noted else ''}{doc_id:<{named}}  {_shown(document)}"
-        for rank, (hit, doc_id, document, note) in enumerate(zip(ranking.hits, ids, documents, said, strict=True), 1)
-    ]
+    ranks = [f"{rank:>3}" for rank in range(1, len(documents) + 1)]
+    scores = [f"{hit.score:.4f}" for hit in ranking.hits]
+    columns = [ranks, _padded(scores, str.rjust), _padded([one_line(hit.doc_id) for hit in ranking.hits], str.ljust)]
+    if notes:
+        columns.insert(2, _padded(notes, str.ljust))
+    return ["  ".join(cells) for cells in zip(*columns, map(_shown, documents), strict=True)]
 
 
 def step_line(step: Step) -> str:
@@ -90,6 +89,11 @@ def one_line(text: str, *, width: int = 100) -> str:
     folded = " ".join("".join(letter if letter.isprintable() else " " for letter in read).split())
     whole = len(read) == len(text) and len(folded) <= width
     return folded if whole else f"{folded[: width - 1].rstrip()}…"
+
+
+def _padded(cells: Sequence[str], pad: Callable[[str, int], str]) -> list[str]:
+    width = max(map(len, cells), default=0)
+    return [pad(cell, width) for cell in cells]
 
 
 def _shown(document: Document) -> str:

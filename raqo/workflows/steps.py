@@ -29,9 +29,7 @@ def mine_step(
 ) -> dict[str, Any]:
     """`raqo.workflows.mine.run_mining`, timed."""
     with times.step("mine") as work:
-        found = run_mining(
-            parts, folder, if_exists=if_exists, budget=budget, cached=cached, retry_failed=retry_failed
-        )
+        found = run_mining(parts, folder, if_exists=if_exists, budget=budget, cached=cached, retry_failed=retry_failed)
         work.reused = _share(found["skipped"], found["queries"])
     return found
 

@@ -21,7 +21,7 @@ from raqo.records import RetrievalDataset
 from raqo.retrievers.bm25.stored_passages import documents_by_id
 from raqo.workflows.interrupts import first_interrupt_stops
 from raqo.workflows.parts import Parts
-from raqo.workflows.progress import say
+from raqo.workflows.progress import late_bar, say
 from raqo.workflows.run_folder import RunFolder
 
 
@@ -99,7 +99,9 @@ def lexical_teachers(
     lexicon = read_lexicon(folder.lexicon, inputs)
     if lexicon is None:
         say("mine: asking the retriever what it prefers to be told, phrase by phrase")
-        lexicon = parts.lexicon(retriever, dataset)
+        with late_bar("lexicon 1/2", "trials") as first, late_bar("lexicon 2/2", "trials") as second:
+            moves = {1: first, 2: second}
+            lexicon = parts.lexicon(retriever, dataset, progress=lambda stage, *counts: moves[stage](*counts))
         write_json(folder.lexicon, {"inputs": inputs, **lexicon_json(lexicon)})
         found = f"{len(lexicon.preferences)} of {len(lexicon.phrases)} phrases are better said otherwise"
         say(f"mine: {found} ({folder.lexicon.name})")

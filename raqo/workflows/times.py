@@ -56,7 +56,8 @@ class Times:
         try:
             yield work
         except (BudgetError, StoppedError, FailureRateError, KeyboardInterrupt):
-            self._keep(name, time.monotonic() - began, "in part")
+            if self.folder.is_dir():  # a start that has made nothing yet leaves no folder
+                self._keep(name, time.monotonic() - began, "in part")
             raise
         self._keep(name, time.monotonic() - began, work.reused)
 

@@ -10,6 +10,6 @@ from raqo.workflows.progress import say
 def say_toy(config: RunConfig) -> None:
     """Say that ``training.model`` is the sample's, which is the default, where the training data are not."""
     train, questions = config.data.train, config.knowledge and config.knowledge.train
-    own = (train is not None and train.path != SAMPLE) or (questions is not None and questions.benchmark != SAMPLE)
-    if config.training.model == SAMPLE and own:
+    data = train.path if train else questions.benchmark if questions else SAMPLE
+    if config.training.model == SAMPLE and data != SAMPLE:
         say("training.model is `sample`, a toy that knows the sample world's words only; name a model")

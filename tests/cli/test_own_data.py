@@ -52,7 +52,9 @@ def test_a_run_on_pictures_whose_names_hold_blanks(
     my, out = own(config, tmp_path, name="my photo {}"), tmp_path / "run"
     few = [f"training.{stage}.max_steps=1" for stage in ("ccd", "qre", "pro")]
     assert main(["run", "--config", str(my), "--out", str(out), *few]) == 0
-    assert "left out: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "left out: " in said
+    assert said.count("training.model is `sample`, a toy") == 1
     first = (out / "evaluation/test-t2i/qrels.txt").read_text(encoding="utf-8").splitlines()[0]
     assert first.split()[2].startswith("my%20photo%20")
     settings = json.loads((out / "models/pro/manifest.json").read_text(encoding="utf-8"))["inputs"]["settings"]
@@ -104,7 +106,9 @@ def test_check_says_what_is_mined_and_evaluated_on(config: Path, capsys: pytest.
     assert main(["check", "--config", str(config), "data.evaluate.test.split=train"]) == 0
     assert "queries are in data.train too" in capsys.readouterr().err
     assert main(["check", "--config", str(config)]) == 0
-    assert "too" not in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "too" not in told
+    assert "a toy" not in told
 
 
 def test_where_mining_gave_no_rows_the_run_ends_and_says_what_was_left_out(

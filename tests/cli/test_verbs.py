@@ -11,6 +11,8 @@ from torch import Tensor
 from raqo.cli import main
 from raqo.sample.weights import BASE_LM_DIR
 
+STEPS = ["gate", "detect", "rewrite", "verify", "retrieve", "confirm"]
+
 
 def test_a_run_leaves_a_folder_that_explains_itself(run_folder: Path) -> None:
     names = {path.name for path in run_folder.iterdir()}
@@ -108,13 +110,20 @@ def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
 
 def test_rewrite_prints_concepts_rewrite_gate_and_hits(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rewrite", "a crimson dinghy by the fir", "--rewriter", str(run_folder)]) == 0
-    text = capsys.readouterr().out
+    told = capsys.readouterr()
+    text = told.out
     assert [line.split()[0] for line in text.splitlines()[:3]] == ["query", "concepts", "rewrite"]
     assert text.count("test-0") == 10
+    pictures = [line.split()[-1] for line in text.splitlines() if "test-0" in line]
+    assert all(Path(picture).is_file() for picture in pictures)
+    steps = [line.split(":")[0] for line in told.err.splitlines() if line.split(":")[0] in STEPS]
+    assert steps == STEPS[: len(steps)]
+    assert "gate" in steps
     assert main(["rewrite", "a crimson dinghy by the fir", "--rewriter", str(run_folder), "--json", "-k", "3"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["query"] == "a crimson dinghy by the fir"
     assert len(result["before"]) == len(result["after"]) == 3
+    assert all(Path(hit["shows"]).is_file() for hit in result["after"])
     assert result["kept_original"] == (result["final"] == result["query"])
 
 

@@ -70,6 +70,19 @@ def test_these_two_do_not_depend_on_how_likely_a_list_is_as_a_whole(temperature:
     assert moved.item() == pytest.approx(pro_loss(scores, rewards, mask, temperature=temperature).item(), abs=1e-12)
 
 
+@settings(max_examples=40, deadline=None)
+@given(row=lists)
+def test_temperatures_differ_in_lists_of_three_or_more_only(row: list[tuple[float, float]]) -> None:
+    scores, rewards, mask = batch([row[:2]])
+    pairwise, shared = (pro_loss(scores, rewards, mask, temperature=name) for name in ("pairwise", "shared"))
+    assert pairwise.item() == pytest.approx(shared.item(), abs=1e-12)
+    rescaled = rescale_rewards(rewards, mask, how="minmax")
+    losses = [pro_loss(scores, rescaled, mask, temperature=name).item() for name in TEMPERATURES if rescaled.any()]
+    assert losses == pytest.approx(losses[:1] * len(losses), abs=1e-12)
+    three = batch([[(-1.0, 1.0), (-2.0, 0.5), (-3.0, 0.0)]])
+    assert len({round(pro_loss(*three, temperature=name).item(), 6) for name in TEMPERATURES}) == 3
+
+
 def test_large_scores_do_not_overflow() -> None:
     scores = torch.tensor([[-1000.0, -1.0]])
     loss = pro_loss(scores, torch.tensor([[100.0, 0.0]]), torch.ones(1, 2, dtype=torch.bool), temperature="shared")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from raqo.errors import DataError
@@ -23,7 +23,10 @@ def load_dataset(settings: SourceSettings) -> RetrievalDataset:
 
 
 def load_with_report(
-    settings: SourceSettings, *, corpus: Sequence[Document] | None = None
+    settings: SourceSettings,
+    *,
+    corpus: Sequence[Document] | None = None,
+    drawn: Callable[[int, int], None] | None = None,
 ) -> tuple[RetrievalDataset, LoadReport]:
     """Load a data source as text→image (text→text for BEIR), and say what was left out.
 
@@ -32,13 +35,14 @@ def load_with_report(
     Args:
         settings: of the source.
         corpus: the documents of a BEIR folder, where they were read before; handed on as they are.
+        drawn: called with (pictures drawn, pictures in all) while the sample's are made.
 
     Raises:
         DataError: a bad entry (with ``on_error: fail``), an unreadable file, or nothing usable.
     """
     problems = Problems(settings.on_error)
     try:
-        dataset = _load(detect(settings), settings, problems, corpus)
+        dataset = _load(detect(settings), settings, problems, corpus, drawn)
     except DataError:
         problems.report(documents=0, queries=0)  # where nothing is left, what was skipped is the cause
         raise
@@ -46,7 +50,11 @@ def load_with_report(
 
 
 def _load(
-    format: Format, settings: SourceSettings, problems: Problems, corpus: Sequence[Document] | None
+    format: Format,
+    settings: SourceSettings,
+    problems: Problems,
+    corpus: Sequence[Document] | None,
+    drawn: Callable[[int, int], None] | None,
 ) -> RetrievalDataset:
     match format:
         case "csv":
@@ -59,7 +67,11 @@ def _load(
             return beir.load(settings, problems, corpus)
         case "sample":
             return sample_dataset(
-                settings.split, cache_dir=Path(settings.cache or "runs/cache"), seed=settings.seed, limit=settings.limit
+                settings.split,
+                cache_dir=Path(settings.cache or "runs/cache"),
+                seed=settings.seed,
+                limit=settings.limit,
+                progress=drawn,
             )
         case _:
             return huggingface.load(settings, problems)

@@ -121,7 +121,7 @@ def _require_answer(place: str) -> None:
     """Ask the hub once for weights that are not kept here: fetching them, its client would ask again for a minute.
 
     Args:
-        place: ``OWNER/NAME/FILE`` on the hub, without a file where it is open_clip's usual one; empty for other servers.
+        place: ``OWNER/NAME/FILE`` on the hub, without its file where that is the usual one; empty: another server.
 
     Raises:
         Exception: whatever kept the hub from answering.

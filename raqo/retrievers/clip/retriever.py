@@ -210,7 +210,8 @@ def _vectors(encoder: Encoder, documents: list[Document], on_error: OnError) -> 
         return list(encode_items(encoder, [(document.text, document.image) for document in documents]))
     except DataError as error:
         if on_error == "fail":
-            raise DataError(f"{str(error).rstrip('.')}, or leave it out with on_error: skip of the data set.") from error
+            problem = str(error).rstrip(".")
+            raise DataError(f"{problem}, or leave it out with on_error: skip of the data set.") from error
         if len(documents) == 1:
             return [str(error)]
     middle = len(documents) // 2

@@ -8,8 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from raqo.agents import lexicon as lexicon_module
 from raqo.agents.lexical import LexicalPerturber, LexicalReviewer
-from raqo.agents.lexicon import Lexicon, LexiconSettings, Preference, learn_lexicon, lexicon_from_json, lexicon_json
+from raqo.agents.lexicon import (
+    Lexicon,
+    LexiconProgress,
+    LexiconSettings,
+    Preference,
+    learn_lexicon,
+    lexicon_from_json,
+    lexicon_json,
+)
 from raqo.agents.vocabulary import Vocabulary, count_phrases
 from raqo.errors import ConfigError
 from raqo.protocols import FloatArray, Perturber, ReviewCase, Reviewer
@@ -58,9 +67,10 @@ def corpus() -> list[tuple[str, str]]:
     return sorted(examples)
 
 
-def learnt(examples: list[tuple[str, str]]) -> Lexicon:
+def learnt(examples: list[tuple[str, str]], progress: LexiconProgress | None = None) -> Lexicon:
     vocabulary = Vocabulary(count_phrases([text for text, _ in examples], max_words=1), Letters())
-    return learn_lexicon(examples, retriever=Blind(), vocabulary=vocabulary, settings=LexiconSettings(neighbours=40))
+    settings = LexiconSettings(neighbours=40)
+    return learn_lexicon(examples, retriever=Blind(), vocabulary=vocabulary, settings=settings, progress=progress)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +90,17 @@ def test_words_the_retriever_knows_have_no_preference(lexicon: Lexicon) -> None:
 
 def test_the_lexicon_does_not_depend_on_the_order_of_the_corpus(lexicon: Lexicon) -> None:
     assert learnt(corpus()[::-1]) == lexicon
+
+
+def test_it_tells_how_far_its_trials_are_and_few_at_once_find_the_same(
+    lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lexicon_module, "TRIED_AT_ONCE", 20)
+    told: dict[int, list[tuple[int, int]]] = {1: [], 2: []}
+    assert learnt(corpus(), lambda stage, done, total: told[stage].append((done, total))) == lexicon
+    for moves in told.values():
+        (total,) = {total for _, total in moves}
+        assert [done for done, _ in moves] == [*range(0, total, 20), total]
 
 
 def test_json_round_trip(lexicon: Lexicon) -> None:

@@ -1,14 +1,15 @@
 """A gallery of six coloured things, and a retriever that only knows the common colour words."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from raqo.errors import ConfigError, DataError
-from raqo.evaluation.compare import System, compare, gap_recovered
-from raqo.evaluation.deltas import query_deltas, write_deltas
-from raqo.evaluation.examples import Outcome, choose_examples
+from raqo.evaluation.compare import System, compare, gap_recovered, row_from_json
+from raqo.evaluation.deltas import QueryDelta, query_deltas, write_deltas
+from raqo.evaluation.examples import Outcome, choose_examples, outcome_of
 from raqo.evaluation.settings import EvaluationSettings
 from raqo.evaluation.table import format_table
 from raqo.evaluation.task import image_to_text, text_to_image
@@ -156,6 +157,44 @@ def test_harm_is_counted(dataset, systems):
     assert (row.helped, row.harmed, row.gap_recovered) == (0, 5, None)  # the oracle is not above raw: no gap
     groups = choose_examples(comparison, "worse", good)
     assert {group.outcome: group.total for group in groups}[Outcome.HARMED] == 5
+
+
+def test_what_is_lost_further_down_is_counted_beside_the_hits_at_rank_1(dataset):
+    """A query whose target leaves the last cut-off without ever having been first is harmed, and `harmed` is 0."""
+    good = RetrievalDataset(
+        "boats", "test", dataset.documents, tuple(Query(f"q-{c}", "boat") for c in COLOURS), dataset.targets
+    )  # all documents tie: ranks are pessimistic
+    texts = {f"q-{c}": "red boat" if c == "red" else "boat" for c in COLOURS}
+    worse = System(texts={**texts, "q-blue": "red boat"})
+    settings = EvaluationSettings(depth=6, ks=(1, 6), permutations=1000)
+    (raw, row) = compare(
+        {"worse": worse}, text_to_image(good, ShortRetriever(dataset.documents), depth=6), settings
+    ).rows
+    assert (raw.lost, row.harmed, row.helped, row.lost) == (0, 0, 1, 1)
+    assert row.as_json()["lost@6"] == 1
+    assert "lost@6" in format_table([raw, row])
+    assert (row.first_cutoff, row.last_cutoff) == (1, 6)
+
+
+class ShortRetriever(WordRetriever):
+    """Gives only the best hits where a colour is named."""
+
+    def _rank(self, query, k):
+        found = super()._rank(query, k)
+        best = max(hit.score for hit in found.hits)
+        return Ranking(found.query_id, tuple(hit for hit in found.hits if hit.score == best))
+
+
+def test_rows_are_read_back_as_they_were(dataset, systems):
+    rows = compare(systems, text_to_image(dataset, WordRetriever(dataset.documents), depth=6), SETTINGS).rows
+    assert tuple(row_from_json(json.loads(json.dumps(row.as_json()))) for row in rows) == rows
+
+
+def test_outcomes_count_the_cut_off_that_the_table_counts():
+    delta = QueryDelta("q", "a", "b", (), 7, 3, "")
+    assert outcome_of(delta, 1) is Outcome.NEUTRAL
+    assert outcome_of(delta, 5) is Outcome.HELPED
+    assert outcome_of(replace(delta, rank_before=3, rank_after=None), 5) is Outcome.HARMED
 
 
 def test_table_is_aligned(dataset, systems):

@@ -39,11 +39,12 @@ def inputs(tmp_path):
     delta = QueryDelta("q", f"crimson {EVIL}", f"red {EVIL}", ("crimson",), None, 1, "rewritten")
     example = Example(delta, (target,), (*others, passage), (target,))
     groups = (ExampleGroup("test", Outcome.HELPED, 90, (example,)), ExampleGroup("test", Outcome.HARMED, 0, ()))
-    rows = (row("raw", 0.42, p_holm=1.0), row("oracle", 0.92), row(EVIL, 0.87, gap_recovered=0.9))
+    rows = (row("raw", 0.42, p_holm=1.0), row("oracle", 0.92), row(EVIL, 0.87, gap_recovered=0.9, lost=24))
     return ReportInputs(
         main=EVIL,
         rows=rows,
         timing={"mine_s": 41.0, "total_s": 240.5},
+        reused=("mine_s",),
         peak_rss_mb=2048.0,
         manifest={"retriever": {"fingerprint": EVIL}, "seed": np.int64(3), "path": tmp_path, "loss": float("nan")},
         losses={EVIL: [(0, 2.0), (1, float("inf")), (2, 1.0)], "empty": []},
@@ -93,6 +94,8 @@ def test_page_says_what_matters(inputs, tmp_path):
     text = re.sub(r"\s+", " ", "".join(Tags(path.read_text()).text))
     assert "90.0% of the recall@1 gap recovered" in text
     assert "harmed 3 (1.5%)" in text
+    assert "lost from the first 10 24 (12.0%)" in text
+    assert "mining 41 s (reused) · in all 240 s" in text
     assert "Harmed · test · 0 of 0" in text
     assert "before · not found" in text
     assert text.count("no picture") == 2  # a torn file and a missing one
@@ -160,4 +163,6 @@ def test_a_report_on_texts_with_other_cut_offs_says_only_what_was_measured(tmp_p
     assert "evaluation 3 s · peak memory 0.50 GB" in page
     assert "mining" not in page
     assert "points of recall@5" in page
+    assert "lose a target among the first 5 against raw" in page
+    assert "at rank 1" not in page
     assert json.loads((tmp_path / "report.json").read_text())["timing"]["evaluate_s"] == 3.4

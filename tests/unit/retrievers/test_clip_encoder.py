@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,7 @@ def test_a_missing_folder_is_named() -> None:
 @pytest.fixture
 def built_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model that open_clip knows by name, its weights already downloaded."""
+    import huggingface_hub
     import open_clip
 
     config = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]
@@ -239,6 +241,7 @@ def built_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny", {"openai": tag})
     for module in (open_clip, open_clip.factory):
         monkeypatch.setattr(module, "download_pretrained", lambda *_, **__: str(weights))
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: str(weights))
     return weights
 
 
@@ -259,14 +262,16 @@ def test_built_in_weights_that_are_not_safetensors_are_refused(built_in: Path, m
         load_clip("open_clip:tiny/openai", "cpu")
 
 
-def test_without_network_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    import open_clip
-
-    def offline(*_: Any, **__: Any) -> str:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(open_clip, "download_pretrained", offline)
-    with pytest.raises(DataError, match=r"no route to host.*local-dir"):
+def test_without_network_the_error_comes_without_waiting_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = f"http://127.0.0.1:{server.getsockname()[1]}"
+    place = closed + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", place)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waited to ask again"))
+    with pytest.raises(DataError, match=r"cannot be downloaded \(ConnectError.*local-dir"):
         load_clip("open_clip:ViT-B-32/openai", "cpu")
 
 

@@ -98,7 +98,7 @@ def test_a_failed_write_leaves_the_old_index_and_no_litter(tmp_path: Path) -> No
         (folder / EMBEDDINGS).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(RunFolderError, match=r"No space left.*index_dir"):
+    with pytest.raises(RunFolderError, match=r"No space left.*cache_dir"):
         write_index(tmp_path / "index", IDENTITY, doc_ids=["a"], save=full)
     assert len(read_manifest(tmp_path / "index").doc_ids) == 5
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index"]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from raqo.errors import DataError
 from raqo.retrievers import images
-from raqo.retrievers.images import content_hash, open_image
+from raqo.retrievers.images import content_hash, open_image, picture_problem
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -40,7 +40,7 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, name: str, conten
     with pytest.raises(DataError, match=said) as caught:
         open_image(path)
     assert name in str(caught.value)
-    assert "on_error: skip" in str(caught.value)
+    assert picture_problem(path) == str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "webp", "bmp", "tiff"])
@@ -48,6 +48,7 @@ def test_truncated_pictures_are_refused(tmp_path: Path, suffix: str) -> None:
     whole, cut = tmp_path / f"whole.{suffix}", tmp_path / f"cut.{suffix}"
     Image.effect_noise((64, 64), 90).convert("RGB").save(whole)
     assert open_image(whole).size == (64, 64)
+    assert picture_problem(whole) is None
     data = whole.read_bytes()
     cut.write_bytes(data[: len(data) // 2])
     with pytest.raises(DataError, match="not a readable picture"):

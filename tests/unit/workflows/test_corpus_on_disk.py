@@ -116,10 +116,13 @@ def test_evaluation_shows_the_same_examples(config: Path) -> None:
     assert shown(stored) == shown(held)
 
 
-def test_check_reads_everything_and_writes_nothing(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reads_everything_and_writes_nothing(
+    config: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(2):
         assert main(["check", "--config", str(config), "--json"]) == 0
         said = capsys.readouterr()
         assert json.loads(said.out)["train"] == {"documents": 60, "queries": 10}
-        assert "train: left out 1 (empty text)" in said.err
+        assert "skipped 1 entries: empty text; first: " in caplog.text
+        caplog.clear()
     assert not (config.parent / "cache").exists()

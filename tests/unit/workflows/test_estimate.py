@@ -63,7 +63,7 @@ PRICE = "chat.prices={m: {prompt: 2, completion: 8}}"
 
 def verdicts(tmp_path: Path) -> dict[str, int]:
     mined = run_mining(
-        made := parts(tmp_path, "mining.max_rounds=0", "mining.perturb_share=0"),
+        parts(tmp_path, "mining.max_rounds=0", "mining.perturb_share=0"),
         open_run(tmp_path / "verdicts", "fail"),
     )
     return dict(mined["verdicts"])
