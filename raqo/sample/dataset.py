@@ -14,7 +14,9 @@ from raqo.sample.queries import SampleQuery, challenging_query, plain_query
 from raqo.sample.scene import Scene
 from raqo.sample.world import WorldScene, split_scenes
 
-SPLITS = ("train", "val", "test", "unseen")
+SPLITS = ("train", "val", "val-unseen", "test", "unseen")
+HELD_OUT_WORDS = {"val-unseen": "val", "unseen": "test"}
+"""Splits whose challenging words occur nowhere else, and whose pictures they ask for."""
 PIXELS = 160
 # Part of the cache folder's name: a new look of the world must not meet old pictures.
 WORLD_VERSION = 1
@@ -31,7 +33,10 @@ def sample_dataset(
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RetrievalDataset:
-    """Draw (once) and load a split: ``train``, ``val``, ``test``, or ``unseen`` (test pictures, held-out words).
+    """Draw (once) and load a split.
+
+    Settings are picked on ``val`` and, for words that mining never met, ``val-unseen``, which has the held-out words of
+    ``unseen`` in queries of its own.
 
     Args:
         split: one of `SPLITS`.
@@ -45,12 +50,12 @@ def sample_dataset(
     """
     if split not in SPLITS:
         raise ConfigError(message(f"split {split!r}", f"unknown{nearest(split, SPLITS)}", f"use one of {SPLITS}"))
-    pictures = "test" if split == "unseen" else split
+    pictures = HELD_OUT_WORDS.get(split, split)
     items = split_scenes(seed)[pictures][:limit]
     folder = cache_dir / f"sample-world-v{WORLD_VERSION}-seed{seed}" / pictures
     paths = _draw([item.scene for item in items], folder, progress)
     rng = random.Random(f"queries-{split}-{seed}")
-    asked = [_query(item, rng, held_out=split == "unseen") for item in items]
+    asked = [_query(item, rng, held_out=split in HELD_OUT_WORDS) for item in items]
     ids = [f"{pictures}-{index:05d}" for index in range(len(items))]
     query_ids = [f"{split}-q{index:05d}" for index in range(len(items))]
     return RetrievalDataset(
