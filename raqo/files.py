@@ -92,7 +92,7 @@ def put_in_place(new: Path, folder: Path) -> None:
     shared = new.stat().st_mode & 0o666
     for path in [*new.rglob("*"), new]:
         mode = path.stat().st_mode & _PERMISSIONS
-        if path.is_file() and mode | shared != mode:
+        if path.is_file() and not path.is_symlink() and mode | shared != mode:
             path.chmod(mode | shared)
         sync(path)
     old = _old(folder)

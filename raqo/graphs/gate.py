@@ -26,7 +26,7 @@ class Gate:
         restore_terms: undo what a rewrite changes outside the challenging concepts (`raqo.graphs.restoring`); switch it
             off for languages written without blanks.
         max_growth: content words that a rewrite may have more than its query (`raqo.graphs.verification.growth`);
-            ``None`` does not look.
+            ``None`` does not look. `raqo build-data` sets it where it calibrates the gate and none is given.
         max_confidence_drop: how much lower the `confidence` of the rewrite may be than that of the query; ``None`` does
             not look.
     """
@@ -40,6 +40,9 @@ class Gate:
     def __post_init__(self) -> None:
         if self.depth < 2:
             raise ConfigError(message("gate.depth", f"expected at least 2, got {self.depth}", "give 2 or more"))
+        if self.max_growth is not None and self.max_growth < 0:
+            problem = f"expected at least 0, got {self.max_growth}"
+            raise ConfigError(message("gate.max_growth", problem, "give 0 or more, or null to have it calibrated"))
 
     def passes(self, ranking: Ranking) -> bool:
         """Whether the first retrieval is confident enough to keep the query."""

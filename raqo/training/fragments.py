@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from itertools import islice, pairwise
 from pathlib import Path
 
 from raqo.agents.prompts import ANY_CONCEPT, join_concepts, render_detect, render_rewrite
-from raqo.agents.spans import Word, find_spans, is_content, words_of
+from raqo.agents.spans import Span, Word, find_spans, is_content, words_of
 from raqo.training.rows import Pair
 
 MOST_WORDS = 6
@@ -59,15 +59,16 @@ def fragment(
 ) -> tuple[str, str, tuple[str, ...]] | None:
     """Cut at most `MOST_WORDS` words from a query, and what they became from its rewrite.
 
-    Both are cut where they agree or where a change begins or ends; the last word of either is a content word.
+    Both are cut between words outside the concepts, or where concepts begin or end (side by side they count as one);
+    the last word of either is a content word.
 
     Returns:
-        The fragment, its rewrite and the concepts in it; None where there is nothing to cut.
+        The fragment, its rewrite and the concepts in it; None where there is nothing to cut, or where the rewrite
+        changed more than the concepts or may be read in two ways.
     """
     old, new = words_of(query), words_of(rewrite)
-    spans = [(concept, span) for concept in concepts for span in find_spans(old, words_of(concept))]
-    inside = {place for _, span in spans for place in range(span.first + 1, span.last)}
-    places = [(first, there) for first, there in _places(old, new) if first not in inside]
+    spans = _blocks([span for concept in concepts for span in find_spans(old, words_of(concept))])
+    places = _places([_form(word) for word in old], [_form(word) for word in new], spans)
     cuts = [
         (start, end)
         for start in places
@@ -80,21 +81,57 @@ def fragment(
     if not cuts:
         return None
     (first, begin), (last, end) = rng.choice(cuts)
-    named = [(span, concept) for concept, span in spans if first <= span.first and span.last <= last]
+    named = [concept for concept in concepts if find_spans(old[first:last], words_of(concept))]
     return (
         query[old[first].start : old[last - 1].end],
         rewrite[new[begin].start : new[end - 1].end],
-        tuple(dict.fromkeys(concept for _, concept in sorted(named))),
+        tuple(dict.fromkeys(named)),
     )
 
 
-def _places(old: Sequence[Word], new: Sequence[Word]) -> list[tuple[int, int]]:
-    """Where both may be cut: before a word of the one and a word of the other."""
-    matcher = SequenceMatcher(None, [word.form for word in old], [word.form for word in new], autojunk=False)
-    found = {(len(old), len(new))}
-    for tag, first, last, begin, _ in matcher.get_opcodes():
-        found.update((first + step, begin + step) for step in range(last - first if tag == "equal" else 1))
-    return sorted(found)
+def _blocks(spans: Sequence[Span]) -> list[Span]:
+    """In order; those that touch or share words are one: what became of each alone cannot be told."""
+    found: list[Span] = []
+    for span in sorted(spans):
+        if found and span.first <= found[-1].last:
+            span = Span(found[-1].first, max(found.pop().last, span.last))
+        found.append(span)
+    return found
+
+
+def _places(old: Sequence[str], new: Sequence[str], changed: Sequence[Span]) -> list[tuple[int, int]]:
+    """Where both may be cut: before a word of the one and a word of the other.
+
+    What stands between the changed spans must stand in the new text as well, in its order, with at least a word for
+    each span. None where that is not so, or is so in more than one way.
+    """
+    edges = [Span(0, 0), *changed, Span(len(old), len(old))]
+    kept = [(span.last, following.first) for span, following in pairwise(edges)]
+    ways = list(islice(_ways([list(old[first:last]) for first, last in kept], list(new), 0), 2))
+    if len(ways) != 1:
+        return []
+    return [
+        (first + step, begin + step)
+        for (first, last), begin in zip(kept, ways[0], strict=True)
+        for step in range(last - first + 1)
+    ]
+
+
+def _ways(kept: Sequence[list[str]], new: list[str], start: int) -> Iterator[tuple[int, ...]]:
+    """Where the pieces may begin: one at `start`, others a word or more behind the one before, the last at the end."""
+    (piece, *others), end = kept, start + len(kept[0])
+    if new[start:end] != piece:
+        return
+    if not others:
+        if end == len(new):
+            yield (start,)
+        return
+    for following in range(end + 1, len(new) + 1):
+        yield from ((start, *found) for found in _ways(others, new, following))
+
+
+def _form(word: Word) -> str:
+    return "a" if word.form == "an" else word.form
 
 
 def _read(path: Path) -> list[tuple[str, str, list[str]]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from raqo.records import RetrievalDataset
-from raqo.workflows.parts import Parts
+from raqo.workflows.parts import SAMPLE, Parts
 from raqo.workflows.progress import say
 
 
@@ -26,7 +26,7 @@ def say_doubts(parts: Parts, datasets: Mapping[str, RetrievalDataset]) -> None:
         if train and name != "train":
             say_shared(train, dataset)
     model = parts.config.training.model
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", model) and not Path(model).is_dir():
+    if model != SAMPLE and re.fullmatch(r"([\w-][\w.-]*/)?[\w-][\w.-]*", model) and not Path(model).is_dir():
         say(f"training.model: {model} is no folder here, so it will be fetched from Hugging Face by this name")
     else:
         _ = parts.base_model

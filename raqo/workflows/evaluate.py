@@ -87,15 +87,24 @@ def require_evaluation_sets(parts: Parts) -> list[tuple[RetrievalDataset, Retrie
     return [parts.searchable(name) for name in parts.config.data.evaluate]
 
 
-def model_folders(parts: Parts, folder: RunFolder) -> dict[str, Path]:
-    """The rewriters to compare by their name in the table, the final one last."""
+def final_model(folder: RunFolder) -> tuple[str, Path]:
+    """The rewriter that a run ends with: its name in the table, and its folder.
+
+    Raises:
+        DataError: there is none.
+    """
     stages = [stage for stage in ("ccd", "qre", "pro") if (folder.models / stage).is_dir()]
     if "qre" not in stages:
         raise DataError(message(str(folder.models), "there is no trained rewriter", "run `raqo train all` first"))
-    final = {"+".join(stages): folder.models / stages[-1]}
+    return "+".join(stages), folder.models / stages[-1]
+
+
+def model_folders(parts: Parts, folder: RunFolder) -> dict[str, Path]:
+    """The rewriters to compare by their name in the table, the final one last."""
+    name, final = final_model(folder)
     if not parts.config.ablations:
-        return final
-    found = {"base": parts.base_model, "qre": folder.ablation / "qre", "ccd+qre": folder.models / "qre", **final}
+        return {name: final}
+    found = {"base": parts.base_model, "qre": folder.ablation / "qre", "ccd+qre": folder.models / "qre", name: final}
     return {name: path for name, path in found.items() if path.is_dir()}
 
 

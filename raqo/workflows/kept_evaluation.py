@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import raqo
@@ -39,7 +40,7 @@ def evaluate(parts: Parts, folder: RunFolder) -> tuple[Evaluated, bool]:
     kept = read_evaluation_manifest(folder)
     if kept and parts.config.rewriter.base_url is None:
         changed = [name for name, value in inputs.items() if kept["inputs"].get(name) != value]
-        if kept["files"] != _digests(folder):
+        if not kept["files"].items() <= _digests(folder).items():
             changed.append("its files")
         if not changed:
             say(f"evaluate: models, data and settings are the same, reused; delete {folder.evaluation} to measure anew")
@@ -65,7 +66,9 @@ def evaluation_inputs(parts: Parts, folder: RunFolder) -> dict[str, Any]:
     settings = {name: value for name, value in plain(config.evaluation).items() if name != "thumbnail"}
     found = {
         "raqo": raqo.__version__,
+        "code": source_hash(Path(raqo.__file__).parent),
         "models": {name: weights_hash(path) for name, path in models.items()},
+        "generation": {name: _digests_of(path.glob("*config.json"), path) for name, path in models.items()},
         "prompts": prompt_hash("detect", "rewrite"),
         "gate": read_gate(folder),
         "galleries": {dataset.split: retriever.fingerprint for dataset, retriever in sets},
@@ -83,7 +86,17 @@ def read_evaluation_manifest(folder: RunFolder) -> dict[str, Any]:
         found = json.loads(folder.evaluated.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and {"inputs", "rows", "examples", "files", "main"} <= set(found) else {}
+    kinds = {"inputs": dict, "files": dict, "rows": list, "examples": list, "main": str}
+    whole = isinstance(found, dict) and all(isinstance(found.get(name), kind) for name, kind in kinds.items())
+    return found if whole else {}
+
+
+def source_hash(package: Path) -> str:
+    """Of a package's Python files and their places: in a checkout they change without a new version."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package)} {file_digest(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _digest(dataset: RetrievalDataset) -> str:
@@ -96,8 +109,12 @@ def _digest(dataset: RetrievalDataset) -> str:
 
 
 def _digests(folder: RunFolder) -> dict[str, str]:
-    paths = sorted(path for path in folder.evaluation.rglob("*") if path.is_file() and path != folder.evaluated)
-    return {str(path.relative_to(folder.evaluation)): file_digest(path) for path in paths}
+    paths = (path for path in folder.evaluation.rglob("*") if path.is_file() and path != folder.evaluated)
+    return _digests_of(paths, folder.evaluation)
+
+
+def _digests_of(paths: Iterable[Path], folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): file_digest(path) for path in sorted(paths)}
 
 
 def _values(evaluated: Evaluated) -> dict[str, Any]:

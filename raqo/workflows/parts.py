@@ -51,7 +51,7 @@ class Parts:
 
     config: RunConfig
     _datasets: dict[str, RetrievalDataset] = field(default_factory=dict)
-    _searchable: dict[str, RetrievalDataset] = field(default_factory=dict)
+    _searchable: dict[str, tuple[RetrievalDataset, Retriever]] = field(default_factory=dict)
 
     @property
     def retriever_settings(self) -> RetrieverSettings:
@@ -103,11 +103,11 @@ class Parts:
         Raises:
             DataError: one cannot be read, or nothing is left.
         """
-        dataset = self.dataset(name)
-        retriever = self.gallery(dataset.documents, on_error=self._source(name).on_error)
         if name not in self._searchable:
-            self._searchable[name] = without(dataset, left_out(retriever))
-        return self._searchable[name], retriever
+            dataset = self.dataset(name)
+            retriever = self.gallery(dataset.documents, on_error=self._source(name).on_error)
+            self._searchable[name] = without(dataset, left_out(retriever)), retriever
+        return self._searchable[name]
 
     def read(self, name: str) -> RetrievalDataset:
         """Load it as `dataset`, but look at every entry, open every picture, hold them all, and write nothing.

@@ -12,7 +12,7 @@ import raqo
 from raqo.config import IfExists, RunConfig
 from raqo.evaluation.report import ReportInputs, write_report
 from raqo.evaluation.table import format_table
-from raqo.preference_data.export import MANIFEST, verify
+from raqo.preference_data.export import MANIFEST
 from raqo.retrievers.checked_files import file_digest
 from raqo.training.manifest import read_manifest
 from raqo.workflows.build_data import read_gate
@@ -79,7 +79,7 @@ def _manifest(parts: Parts, folder: RunFolder) -> dict[str, Any]:
         "seed": parts.config.seed,
         "retriever": parts.encoder_fingerprint,
         "mined_with": _json(folder.retriever).get("fingerprint"),
-        "rows": verify(folder.data)["rows"] if folder.data.is_dir() else {},
+        "rows": _json(folder.data / MANIFEST).get("rows", {}),
         "mining": _json(folder.mining),
         "stages": {name: _stage(one) for name, one in stages.items() if one},
         "gate": asdict(read_gate(folder)),

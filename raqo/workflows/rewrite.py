@@ -9,7 +9,7 @@ from raqo.graphs.rewriting import Step, stream_rewrite
 from raqo.graphs.rewriting_state import Context
 from raqo.records import Document, Query, Ranking, RewriteResult
 from raqo.workflows.build_data import check_encoder, read_gate
-from raqo.workflows.evaluate import model_folders
+from raqo.workflows.evaluate import final_model
 from raqo.workflows.galleries import open_gallery
 from raqo.workflows.knowledge.corpus import Corpus
 from raqo.workflows.open_rewriter import open_rewriter
@@ -48,7 +48,7 @@ def open_served(run: Path, *, gallery: str | None = None, k: int = 10) -> tuple[
     """`served_context`, and the gallery that it searches, which knows the documents behind the hits."""
     folder, config = find_run(run)
     parts = Parts(config)
-    model = list(model_folders(parts, folder).values())[-1]
+    _, model = final_model(folder)
     check_encoder(parts, folder)
     corpus = open_gallery(parts, gallery)
     rewriter = open_rewriter(model, config.rewriter)

@@ -89,12 +89,11 @@ def _final_model(rewriter: Path) -> tuple[Path, str]:
     """The model folder, and the type of weights in which it is evaluated."""
     if (rewriter / "config.json").is_file():
         return rewriter, "float32"
-    from raqo.workflows.evaluate import model_folders
-    from raqo.workflows.parts import Parts
+    from raqo.workflows.evaluate import final_model
     from raqo.workflows.run_folder import find_run
 
     folder, config = find_run(rewriter)
-    return list(model_folders(Parts(config), folder).values())[-1], config.rewriter.dtype
+    return final_model(folder)[1], config.rewriter.dtype
 
 
 def _key(name: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,4 +103,5 @@ class Times:
             found = json.loads((self.folder / TIMES).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
+        values = found.items() if isinstance(found, dict) else ()
+        return {name: float(value) for name, value in values if isinstance(value, int | float) and math.isfinite(value)}

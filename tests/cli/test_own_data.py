@@ -92,7 +92,8 @@ def test_a_model_is_named_as_on_the_hub(
     shutil.copytree(BASE_LM_DIR, kept / "snapshots" / ("0" * 40))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    named = ["--config", str(run_folder / "config.yaml"), "--out", str(run_folder), "training.model=someone/small"]
+    out = str(shutil.copytree(run_folder, tmp_path / "run"))
+    named = ["--config", str(run_folder / "config.yaml"), "--out", out, "training.model=someone/small"]
     assert main(["train", "ccd", *named]) == 0
     said = capsys.readouterr().err
     assert "has the same inputs, reused" in said

@@ -32,6 +32,7 @@ def test_the_evaluation_is_taken_again_with_the_times_of_when_it_was_made(
 ) -> None:
     first, page = report(copied), (copied / "report.html").read_text(encoding="utf-8")
     (copied / "report.html").unlink()
+    (copied / "evaluation/notes.txt").write_text("a file of the user's own")
     assert main(["run", "--config", str(config), "--out", str(copied)]) == 0
     said, second = capsys.readouterr(), report(copied)
     assert "evaluate: models, data and settings are the same, reused" in said.err
@@ -54,9 +55,11 @@ def test_what_has_changed_is_named_and_measured_anew(
     gate = json.loads((copied / "gate.json").read_text(encoding="utf-8"))
     (copied / "gate.json").write_text(json.dumps({**gate, "depth": gate["depth"] + 1}), encoding="utf-8")
     (copied / "evaluation/test-t2i/raw.run").unlink()
+    (copied / "data/pro.jsonl").unlink()  # what was trained on need not be there any more
     setting = "evaluation.permutations=300"
     assert main(["evaluate", "--config", str(config), "--out", str(copied), setting, "ablations=false"]) == 0
-    assert "evaluate: measured anew, changed: models, gate, evaluation, its files" in capsys.readouterr().err
+    changed = "models, generation, gate, evaluation, its files"
+    assert f"evaluate: measured anew, changed: {changed}" in capsys.readouterr().err
     assert (copied / "evaluation/test-t2i/raw.run").is_file()
     assert report(copied)["manifest"]["reused"] == ["mine_s", "train_s"]
 
@@ -73,6 +76,9 @@ def test_the_manifest_has_the_hashes_of_weights_data_and_traces(run_folder: Path
         )
     assert manifest["stages"]["qre"]["base_model"] == weights["ccd"]
     assert manifest["evaluated"]["models"]["ccd+qre+pro"] == weights["pro"]
+    settings = manifest["evaluated"]["generation"]["ccd+qre+pro"]
+    assert {"config.json", "generation_config.json"} <= set(settings)
+    assert all(digest == sha256(run_folder / "models/pro" / name) for name, digest in settings.items())
     mined = json.loads((run_folder / "retriever.json").read_text(encoding="utf-8"))
     assert (manifest["mined_with"], manifest["retriever"]) == (mined["fingerprint"], mined["encoder"])
 

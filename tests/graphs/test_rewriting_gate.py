@@ -67,6 +67,8 @@ def test_bad_values_are_named():
         calibrate_gate([float("nan")], [True])
     with pytest.raises(ConfigError, match="at least 2"):
         Gate(depth=1)
+    with pytest.raises(ConfigError, match="max_growth: expected at least 0"):
+        Gate(max_growth=-1)
 
 
 def test_grounded_concepts():

@@ -47,9 +47,30 @@ def test_an_unambiguous_query_is_cut_from_itself() -> None:
     }
 
 
-@pytest.mark.parametrize(("query", "rewrite"), [("", ""), ("of the", "in a"), ("a hound", "")])
-def test_what_has_nothing_to_cut_gives_nothing(query: str, rewrite: str) -> None:
-    assert _cuts(query, rewrite, ()) == set()
+@pytest.mark.parametrize(
+    ("query", "rewrite", "concepts"),
+    [
+        ("", "", ()),
+        ("of the", "of the", ()),
+        ("a hound", "", ("hound",)),
+        ("a hound", "a dog", ()),  # changed, and nobody says why
+        ("a dog by a crimson hat", "a red hat by a dog", ("crimson",)),  # words were moved about
+        ("a coal-coloured ladder", "a green car chasing a black one", ("coal-coloured",)),
+        ("a hound and a cat", "a dog and a cat and a cat", ("hound", "cat")),  # may be read in two ways
+    ],
+)
+def test_what_does_not_fit_together_is_not_cut(query: str, rewrite: str, concepts: tuple[str, ...]) -> None:
+    assert _cuts(query, rewrite, concepts) == set()
+
+
+def test_concepts_side_by_side_are_not_cut_apart() -> None:
+    found = _cuts("a crimson hound at night", "a small red dog at night", ("crimson", "hound"))
+    assert ("crimson hound", "small red dog", ("crimson", "hound")) in found
+    assert all(("crimson" in query) == ("hound" in query) for query, _, _ in found)
+
+
+def test_an_article_may_change_with_its_noun() -> None:
+    assert ("a hound", "an animal", ("hound",)) in _cuts("a hound at night", "an animal at night", ("hound",))
 
 
 WORDS = ["a", "the", "red", "crimson", "hound", "dog", "next", "to", "snow", "frost", ",", ".", "x-y", "7"]

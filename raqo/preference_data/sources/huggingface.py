@@ -64,7 +64,7 @@ def _open(settings: SourceSettings) -> Any:
     except DataError:
         raise
     except Exception as error:  # the library raises a dozen unrelated types
-        fix = "give a folder of save_to_disk, an imagefolder, Parquet files or a name on the hub , and its split"
+        fix = "give a folder of save_to_disk, an imagefolder, Parquet files or a name on the hub, and its split"
         raise DataError(message(settings.path, f"cannot be read as a Hugging Face data set ({error})", fix)) from error
 
 

@@ -13,9 +13,13 @@ from raqo.agents.chat.client import OpenAIChat
 from raqo.agents.chat.settings import ChatSettings, FlowSettings
 from raqo.agents.rewriter import LocalRewriter, RewriterSettings
 from raqo.agents.served_rewriter import served_rewriter
+from raqo.config import DataSettings, RunConfig
 from raqo.errors import ConfigError, DataError
+from raqo.preference_data.sources.settings import SourceSettings
 from raqo.sample.weights import BASE_LM_DIR
-from raqo.workflows.serve import serve
+from raqo.training.settings import TrainingSettings
+from raqo.workflows.run_folder import RunFolder
+from raqo.workflows.serve import _final_model, serve
 
 SETTINGS = RewriterSettings(max_new_tokens=12)
 TEXTS = (
@@ -77,3 +81,13 @@ def test_wrong_arguments_are_one_clear_error(tmp_path: Path) -> None:
         serve(BASE_LM_DIR, lora_dir=tmp_path / "none")
     with pytest.raises(ConfigError, match="only vLLM can load adapters"):
         serve(BASE_LM_DIR, engine="transformers", lora_dir=tmp_path)
+
+
+def test_the_model_that_a_run_started_from_need_not_be_there_to_serve_it(tmp_path: Path) -> None:
+    folder, training = RunFolder(tmp_path), TrainingSettings(model=str(tmp_path / "gone"))
+    folder.save(RunConfig(data=DataSettings(train=SourceSettings(path="a.csv")), training=training, ablations=True))
+    with pytest.raises(DataError, match="no trained rewriter"):
+        _final_model(tmp_path)
+    for stage in ("ccd", "qre", "pro"):
+        (folder.models / stage).mkdir(parents=True)
+    assert _final_model(tmp_path) == (folder.models / "pro", "float32")

@@ -98,7 +98,8 @@ def test_memory_is_that_of_the_starts_whose_work_is_there(tmp_path: Path, clock:
     assert first(tmp_path, clock).peak_mb(700.0) == 700.0
 
 
-def test_times_that_cannot_be_read_count_as_none(tmp_path: Path, clock: Clock) -> None:
-    (tmp_path / TIMES).write_text("{torn")
+@pytest.mark.parametrize("content", ["{torn", "[]", "7", '{"mine": "long", "train": NaN, "evaluate": null}'])
+def test_times_that_cannot_be_read_count_as_none(tmp_path: Path, clock: Clock, content: str) -> None:
+    (tmp_path / TIMES).write_text(content)
     assert Times(tmp_path).seconds() == {}
     assert "mine_s" in first(tmp_path, clock).seconds()
